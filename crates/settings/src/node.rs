@@ -18,8 +18,10 @@ pub(crate) struct Node {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Value {
-    /// A string, number, boolean or date as text.
+    /// A quoted string.
     Text(String),
+    /// A number, boolean or date, as it is written.
+    Bare(String),
     List(Vec<Node>),
     Table(BTreeMap<String, Node>),
 }
@@ -28,9 +30,23 @@ impl Node {
     /// What is here, for a problem.
     pub(crate) fn found(&self) -> String {
         match &self.value {
-            Value::Text(text) => quoted(text),
+            Value::Text(text) | Value::Bare(text) => quoted(text),
             Value::List(_) => "a list".to_owned(),
             Value::Table(_) => "a table".to_owned(),
+        }
+    }
+}
+
+impl Value {
+    /// The value as JSON; a date becomes a string.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Text(text) => text.as_str().into(),
+            Self::Bare(text) => serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()),
+            Self::List(items) => items.iter().map(|item| item.value.to_json()).collect(),
+            Self::Table(members) => serde_json::Value::Object(
+                members.iter().map(|(name, node)| (name.clone(), node.value.to_json())).collect(),
+            ),
         }
     }
 }
@@ -61,10 +77,10 @@ fn node_of(value: &Spanned<DeValue<'_>>, text: &str, place: &dyn Fn(usize) -> St
     let here = place(line_of(text, &value.span()));
     let value = match value.get_ref() {
         DeValue::String(string) => Value::Text(string.to_string()),
-        DeValue::Integer(integer) => Value::Text(integer.to_string()),
-        DeValue::Float(float) => Value::Text(float.to_string()),
-        DeValue::Boolean(boolean) => Value::Text(boolean.to_string()),
-        DeValue::Datetime(datetime) => Value::Text(datetime.to_string()),
+        DeValue::Integer(integer) => Value::Bare(integer.to_string()),
+        DeValue::Float(float) => Value::Bare(float.to_string()),
+        DeValue::Boolean(boolean) => Value::Bare(boolean.to_string()),
+        DeValue::Datetime(datetime) => Value::Bare(datetime.to_string()),
         DeValue::Array(items) => Value::List(items.iter().map(|item| node_of(item, text, place)).collect()),
         DeValue::Table(table) => Value::Table(table_of(table, text, place)),
     };

@@ -91,6 +91,27 @@ impl<'a> Section<'a> {
         members.iter().filter_map(text).collect()
     }
 
+    /// A list of texts, or one text for a list of one; empty when absent.
+    pub fn text_or_list(&mut self, key: &str, expected: &str) -> Vec<String> {
+        match self.table_or_variable(key) {
+            Some(Node { value: Value::Text(text), .. }) => {
+                self.asked.insert(key.to_owned());
+                vec![text]
+            }
+            _ => self.list(key, expected),
+        }
+    }
+
+    /// A table of any JSON values, empty when absent.
+    pub fn json(&mut self, key: &str) -> serde_json::Map<String, serde_json::Value> {
+        let Some(node) = self.take(key) else { return serde_json::Map::new() };
+        if let serde_json::Value::Object(members) = node.value.to_json() {
+            return members;
+        }
+        self.reject(key, &node, "a table");
+        serde_json::Map::new()
+    }
+
     /// A path; a relative one starts at the folder of the configuration file.
     pub fn path(&mut self, key: &str, expected: &str) -> Option<PathBuf> {
         self.optional::<PathBuf>(key, expected).map(|path| self.document.folder.join(path))
@@ -176,6 +197,10 @@ impl<'a> Section<'a> {
 
     fn take(&mut self, key: &str) -> Option<Node> {
         self.asked.insert(key.to_owned());
+        self.table_or_variable(key)
+    }
+
+    fn table_or_variable(&self, key: &str) -> Option<Node> {
         let variable = self.variable_of(key);
         let Some(text) = self.document.environment.get(&variable).filter(|_| !self.name.contains('[')) else {
             return self.table.get(key).cloned();
@@ -185,7 +210,7 @@ impl<'a> Section<'a> {
 
     fn parsed<T: FromStr>(&self, key: &str, node: &Node, expected: &str) -> Option<T> {
         let value = match &node.value {
-            Value::Text(text) => text.parse().ok(),
+            Value::Text(text) | Value::Bare(text) => text.parse().ok(),
             Value::List(_) | Value::Table(_) => None,
         };
         if value.is_none() {

@@ -97,6 +97,24 @@ fn a_section_is_present_when_the_file_or_a_variable_writes_it() {
 }
 
 #[test]
+fn lists_of_one_and_json_tables_keep_their_types() {
+    let text = "one = \"a, b\"\nmany = [\"a\", \"b\"]\n[claims]\ngroups = [\"x\"]\nlevel = 3\nadmin = true\nborn = 2000-01-01";
+    let document = Document::parse(text, "APP", NO_VARIABLES).unwrap();
+    let (one, many, claims) = document
+        .read(|root| {
+            Some((
+                root.text_or_list("one", "a host"),
+                root.text_or_list("many", "a host"),
+                root.json("claims"),
+            ))
+        })
+        .unwrap();
+    assert_eq!((one, many), (vec!["a, b".to_owned()], vec!["a".to_owned(), "b".to_owned()]));
+    let expected = serde_json::json!({"groups": ["x"], "level": 3, "admin": true, "born": "2000-01-01"});
+    assert_eq!(serde_json::Value::Object(claims), expected);
+}
+
+#[test]
 fn secrets_come_from_files_and_variables() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("secret"), "s3cret\n").unwrap();
