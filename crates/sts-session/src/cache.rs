@@ -1,0 +1,146 @@
+//! Sessions by request: one call per request at a time, refreshed early, never handed out stale.
+
+mod slot;
+
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use moka::{future::Cache, policy::EvictionPolicy};
+
+use crate::{AssumeRole, AssumeRoleError, AssumeRoleRequest, SessionCredentials};
+use slot::{Lookup, Slot};
+
+/// Gives the time.
+pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+const DEFAULT_CAPACITY: u64 = 10_000;
+const DEFAULT_MIN_REMAINING: Duration = Duration::from_mins(1);
+/// A session longer than this without use has ended anyway.
+const IDLE: Duration = Duration::from_hours(1);
+
+/// Sessions keyed by their whole request. Clones share the sessions.
+///
+/// The calls run in tasks of their own: a caller that goes away cancels nothing for the others.
+pub struct SessionCache<A> {
+    shared: Arc<Shared<A>>,
+}
+
+struct Shared<A> {
+    source: A,
+    clock: Clock,
+    min_remaining: Duration,
+    slots: Cache<AssumeRoleRequest, Arc<Slot>>,
+}
+
+/// Settings of a [`SessionCache`].
+#[derive(Clone, Debug)]
+pub struct SessionCacheBuilder {
+    capacity: u64,
+    min_remaining: Duration,
+}
+
+impl Default for SessionCacheBuilder {
+    fn default() -> Self {
+        Self { capacity: DEFAULT_CAPACITY, min_remaining: DEFAULT_MIN_REMAINING }
+    }
+}
+
+impl SessionCacheBuilder {
+    /// How many requests are remembered at most, 10 000 by default. The least recently used is forgotten first.
+    #[must_use]
+    pub fn capacity(mut self, requests: u64) -> Self {
+        self.capacity = requests;
+        self
+    }
+
+    /// How long a session must still be valid when it is handed out, 60 s by default.
+    #[must_use]
+    pub fn min_remaining(mut self, remaining: Duration) -> Self {
+        self.min_remaining = remaining;
+        self
+    }
+
+    /// The cache over `source`.
+    #[must_use]
+    pub fn build<A: AssumeRole + 'static>(self, source: A, clock: Clock) -> SessionCache<A> {
+        let slots = Cache::builder()
+            .max_capacity(self.capacity)
+            .eviction_policy(EvictionPolicy::lru())
+            .time_to_idle(IDLE)
+            .build();
+        let shared = Shared { source, clock, min_remaining: self.min_remaining, slots };
+        SessionCache { shared: Arc::new(shared) }
+    }
+}
+
+impl<A: AssumeRole + 'static> SessionCache<A> {
+    /// A cache with the default settings.
+    #[must_use]
+    pub fn new(source: A, clock: Clock) -> Self {
+        SessionCacheBuilder::default().build(source, clock)
+    }
+
+    /// The session for exactly this request: the one at hand while it is fresh, else a new one. Callers that ask while
+    /// a call is under way share its outcome, also when it failed.
+    ///
+    /// # Errors
+    /// What the call to STS ended with. A failure is not remembered, except that a throttled request is not sent
+    /// again for a second. A failed early refresh is not an error while the session at hand is good, unless STS
+    /// refused: then the session is dropped.
+    pub async fn credentials(
+        &self,
+        request: &AssumeRoleRequest,
+    ) -> Result<Arc<SessionCredentials>, AssumeRoleError> {
+        let slot = match self.shared.slots.get(request).await {
+            Some(slot) => slot,
+            None => self.shared.slots.entry_by_ref(request).or_default().await.into_value(),
+        };
+        let now = (self.shared.clock)();
+        match slot.look_up(now) {
+            Lookup::Fresh(session) => Ok(session),
+            Lookup::Refresh(session, flight) => {
+                self.call(request.clone(), slot, flight);
+                Ok(session)
+            }
+            Lookup::Failed(error) => Err(error),
+            Lookup::Call(flight, answer) => {
+                self.call(request.clone(), slot, flight);
+                slot::wait(answer, request).await
+            }
+            Lookup::Wait(answer) => slot::wait(answer, request).await,
+        }
+    }
+
+    fn call(&self, request: AssumeRoleRequest, slot: Arc<Slot>, flight: slot::Flight) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            let outcome = shared.source.assume_role(&request).await;
+            slot.land(&flight, outcome, &request, (shared.clock)(), shared.min_remaining);
+        });
+    }
+}
+
+impl<A> SessionCache<A> {
+    /// What sessions are obtained from.
+    #[must_use]
+    pub fn source(&self) -> &A {
+        &self.shared.source
+    }
+}
+
+impl<A> Clone for SessionCache<A> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<A> fmt::Debug for SessionCache<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionCache")
+            .field("requests", &self.shared.slots.entry_count())
+            .finish_non_exhaustive()
+    }
+}
