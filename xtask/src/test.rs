@@ -8,7 +8,7 @@ use crate::{
 /// Title, program and arguments of each check.
 const CHECKS: [(&str, &[&str]); 7] = [
     ("formatting", &["fmt", "--all", "--check"]),
-    ("dependencies", &["deny", "--offline", "--log-level", "error", "check", "bans", "licenses", "sources"]),
+    ("dependencies", &["deny", "--log-level", "error", "check", "bans", "licenses", "sources"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
     ("the programs that the tests start", &["build", "--workspace", "--bins", "--quiet"]),
     ("unit, property and end-to-end tests", &["nextest", "run", "--workspace", "--no-fail-fast"]),
