@@ -1,0 +1,70 @@
+//! The gateway's id of one request.
+
+use std::{fmt, str, str::FromStr};
+
+/// The gateway's id of one request: a UUID in lower case with hyphens.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId([u8; 36]);
+
+impl RequestId {
+    /// Makes an id of 16 bytes, which the caller takes from a random source. As in every UUID, version (4) and variant overwrite six bits.
+    #[must_use]
+    pub fn from_uuid_bytes(bytes: [u8; 16]) -> Self {
+        Self(hyphenated(u128::from_be_bytes(bytes) & !(0xf << 76 | 0x3 << 62) | 0x4 << 76 | 0x2 << 62))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // It is ASCII by construction.
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// The digits of `id` in groups of 8, 4, 4, 4 and 12.
+fn hyphenated(id: u128) -> [u8; 36] {
+    let mut text = [b'-'; 36];
+    let mut shift = 128;
+    for (position, byte) in text.iter_mut().enumerate() {
+        if !is_hyphen(position) {
+            shift -= 4;
+            *byte = b"0123456789abcdef".get(usize::from((id >> shift & 0xf) as u8)).copied().unwrap_or(b'0');
+        }
+    }
+    text
+}
+
+fn is_hyphen(position: usize) -> bool {
+    matches!(position, 8 | 13 | 18 | 23)
+}
+
+impl FromStr for RequestId {
+    type Err = InvalidRequestId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidRequestId> {
+        let bytes: [u8; 36] = text.as_bytes().try_into().map_err(|_| InvalidRequestId)?;
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let fits = |(position, byte): (usize, &u8)| match is_hyphen(position) {
+            true => *byte == b'-',
+            false => is_digit(*byte),
+        };
+        bytes.iter().enumerate().all(fits).then_some(Self(bytes)).ok_or(InvalidRequestId)
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RequestId({})", self.as_str())
+    }
+}
+
+/// The text is not a [`RequestId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a request id is a UUID in lower case with hyphens")]
+pub struct InvalidRequestId;
