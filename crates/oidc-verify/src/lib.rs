@@ -1,1 +1,68 @@
-//! Skeleton.
+//! Is this token genuine, from an issuer that we trust, for us, and valid now?
+//!
+//! A [`TokenVerifier`] checks a JWT against one [`IssuerConfig`] with keys from a [`KeySource`]; an [`IssuerSet`] holds
+//! several, chosen by the exact `iss`. What passes is a [`VerifiedToken`], which nothing else can make. What does not is
+//! a [`VerifyError`]: the token is at fault (answer 401), or the keys could not be had
+//! ([`is_transient`](VerifyError::is_transient), answer 503).
+//!
+//! Keys come from [`SharedKeys`], held by this process, or from a [`JwksCache`], which reads what the issuer publishes.
+//! Signatures are checked by aws-lc-rs with keys that were parsed once, when they were admitted.
+//!
+//! This crate does not decide what a caller may do, does not know revoked tokens and issues nothing.
+//!
+//! ```
+//! use oidc_verify::{Algorithm, IssuerConfig, IssuerSet, KeySet, SharedKeys, TokenVerifier};
+//! use std::time::UNIX_EPOCH;
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let config = IssuerConfig::builder("https://idp.example.com")
+//!     .audience("https://connect.example.com/mcp/platform/mcp")
+//!     .algorithms([Algorithm::Es256])
+//!     .tenant_claim("/org/id")
+//!     .build()?;
+//! let jwks = br#"{"keys": [{"kty": "EC", "crv": "P-256", "kid": "1", "use": "sig",
+//!     "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+//!     "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#;
+//! let keys = SharedKeys::new(KeySet::from_jwks_json(jwks)?);
+//! let issuers = IssuerSet::new([TokenVerifier::new(config, keys)])?;
+//!
+//! let refused = issuers.verify("not.a.token", UNIX_EPOCH).await.unwrap_err();
+//! assert!(!refused.is_transient());
+//! assert_eq!(refused.reason(), "token_malformed");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Threats
+//! * *Algorithm confusion* (SEC-24): the issuer's list decides, `none` and HMAC cannot be written down as an
+//!   [`Algorithm`], and an admitted key belongs to exactly one algorithm.
+//! * *Weak or misused keys* (SEC-25): keys for other purposes, short RSA moduli, wrong curves and documents with private
+//!   members are not admitted; [`KeySet::refused`] says which and why.
+//! * *Tricks of the serialisation* (SEC-26): one strict form, bounded in size and depth, without duplicate members;
+//!   `crit`, `b64` and `zip` are refused, `jku`, `jwk`, `x5u` and `x5c` are never read.
+//! * *Tokens for someone else* (SEC-21, SEC-27): `iss`, `aud` and `azp` are compared exactly, `typ` is on a list.
+//! * *Fetching on command* (SEC-28, SEC-29): a token can cause at most one reading of its issuer's keys in 30 seconds;
+//!   redirects are not followed, metadata of another issuer are refused.
+
+mod algorithm;
+mod claims;
+mod config;
+mod error;
+mod json;
+mod jws;
+mod keys;
+mod source;
+mod token;
+mod verifier;
+
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use config::{ConfigError, IssuerConfig, IssuerConfigBuilder};
+pub use error::{FetchProblem, KeysUnavailable, Malformed, Part, Rejected, VerifyError};
+pub use jws::MAX_TOKEN_BYTES;
+pub use keys::{KeyRefusal, KeySet, KeySetError, RefusedKey};
+pub use source::{
+    Clock, FetchClient, FetchClientError, JwksCache, JwksLocation, KEY_MAX_AGE, KeySource, SharedKeys,
+};
+pub use token::VerifiedToken;
+pub use verifier::{IssuerSet, TokenVerifier};
