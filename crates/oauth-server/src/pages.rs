@@ -1,0 +1,21 @@
+//! The pages people see: server-rendered, without script, each with its security headers.
+//!
+//! A page is a struct of borrowed facts; `respond` turns it into an answer. Every value is escaped by the
+//! template engine, and what a stranger chose (a client's name, a host) also passes [`display`] first.
+
+mod brand;
+mod display;
+mod html;
+mod response;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+pub use brand::{Brand, BrandError};
+pub(crate) use view::{
+    ChooserPage, Client, ConsentPage, Destination, ErrorPage, Form, NoticePage, Provider, Scope, SignInPage,
+};
+
+/// The one stylesheet, inlined into every page and allowed by its hash.
+const STYLE: &str = include_str!("../templates/style.css");
