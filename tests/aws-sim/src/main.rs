@@ -1,0 +1,23 @@
+//! Runs a simulator from a JSON configuration until interrupted.
+
+use std::error::Error;
+use std::io::Write as _;
+
+use aws_sim::{AwsSim, SimConfig};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let path = std::env::args_os().nth(1).ok_or("usage: aws-sim CONFIG.json")?;
+    let config: SimConfig = serde_json::from_slice(&std::fs::read(path)?)?;
+    let running = AwsSim::start(config).await?;
+    let line = serde_json::json!({
+        "endpoint_url": running.endpoint_url(),
+        "container_credentials_url": running.container_credentials_url(),
+    });
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()?;
+    tokio::signal::ctrl_c().await?;
+    running.shutdown().await;
+    Ok(())
+}
