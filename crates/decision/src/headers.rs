@@ -9,12 +9,13 @@ use crate::{
 
 /// The most that the four headers of a decision take together, names and values, in bytes.
 ///
-/// Receivers bound the header section as a whole and answer 431 or close the connection when it is exceeded, for every call of that
-/// person: API Gateway takes 10 240 bytes, hyper's HTTP/2 and Node take 16 KiB. This leaves room for the caller's own headers everywhere.
+/// Receivers bound the header section as a whole and answer 431 or close the connection when it is exceeded, for
+/// every call of that person: API Gateway takes 10 240 bytes, hyper's HTTP/2 and Node take 16 KiB. This leaves room
+/// for the caller's own headers everywhere.
 pub const MAX_DECISION_BYTES: usize = 8 * 1024;
 
-/// What was decided about a caller: everything that the service needs to act for them, and nothing that it could decide
-/// itself.
+/// What was decided about a caller: everything that the service needs to act for them, and nothing that it could
+/// decide itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// The role to assume.

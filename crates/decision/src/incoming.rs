@@ -40,8 +40,8 @@ impl Incoming {
     /// Reads the decision and the request's id from the headers of a request.
     ///
     /// # Errors
-    /// [`DecisionRefused`] unless each header is there exactly once, no look-alike of one is, and each has exactly the
-    /// form that the gateway writes. The request is then answered with 403.
+    /// [`DecisionRefused`] unless each header is there exactly once, no look-alike of one is, and each has exactly
+    /// the form that the gateway writes. The request is then answered with 403.
     pub fn from_headers(
         headers: &HeaderMap,
         acceptance: &Acceptance,

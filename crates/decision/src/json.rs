@@ -53,7 +53,8 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-/// A JSON value in which no object has two members of one name. `serde_json` alone would keep the last silently (SEC-49).
+/// A JSON value in which no object has two members of one name. `serde_json` alone would keep the last silently
+/// (SEC-49).
 pub(crate) struct UniqueMembers(pub(crate) Value);
 
 impl<'de> Deserialize<'de> for UniqueMembers {

@@ -1,12 +1,12 @@
 //! The contract between the gateway and the services behind it: a decision as request headers, and back.
 //!
-//! The gateway builds a [`Decision`], turns it into [`DecisionHeaders`] once, and writes them into every request that the
-//! decision covers, after [`strip_decision_headers`] removed what a caller sent under such names. The service reads
-//! them with [`Incoming::from_headers`], which accepts nothing but the one form that the gateway writes and answers
-//! [`DecisionRefused`] otherwise: the service then says 403 and does nothing.
+//! The gateway builds a [`Decision`], turns it into [`DecisionHeaders`] once, and writes them into every request
+//! that the decision covers, after [`strip_decision_headers`] removed what a caller sent under such names. The
+//! service reads them with [`Incoming::from_headers`], which accepts nothing but the one form that the gateway
+//! writes and answers [`DecisionRefused`] otherwise: the service then says 403 and does nothing.
 //!
-//! The crate decides nothing about who may do what, does no I/O, and carries no credential: a role's name travels, its
-//! keys never do.
+//! The crate decides nothing about who may do what, does no I/O, and carries no credential: a role's name travels,
+//! its keys never do.
 //!
 //! ```
 //! use decision::{
@@ -45,18 +45,18 @@
 //! ```
 //!
 //! # Threats
-//! * *A caller who sends decision headers* (SEC-42, 43): every spelling that some server folds into a decision header is
-//!   removed on entry, also from `Connection`, which could otherwise make a proxy drop the gateway's own header; and a
-//!   service refuses a request that still carries a look-alike.
-//! * *Two values read as one* (SEC-45): one instance each; a comma, with which proxies join instances, cannot occur in
-//!   a role, a source identity or a request id here, and joined JSON objects do not parse.
-//! * *Two readers that disagree* (SEC-49): duplicate members, at any depth, are refused rather than resolved; so are
-//!   tag keys that differ in case only, unknown members and values of another type.
-//! * *A role of another account* (SEC-50): the ARN's partition must be the expected one, and its account listed when the
-//!   service lists accounts.
+//! * *A caller who sends decision headers* (SEC-42, 43): every spelling that some server folds into a decision
+//!   header is removed on entry, also from `Connection`, which could otherwise make a proxy drop the gateway's own
+//!   header; and a service refuses a request that still carries a look-alike.
+//! * *Two values read as one* (SEC-45): one instance each; a comma, with which proxies join instances, cannot occur
+//!   in a role, a source identity or a request id here, and joined JSON objects do not parse.
+//! * *Two readers that disagree* (SEC-49): duplicate members, at any depth, are refused rather than resolved; so
+//!   are tag keys that differ in case only, unknown members and values of another type.
+//! * *A role of another account* (SEC-50): the ARN's partition must be the expected one, and its account listed
+//!   when the service lists accounts.
 //! * *Reaching a service past the gateway* (SEC-53) is not answered here: this version reads no signature, so the
-//!   network must let nobody but the gateway in. A request that carries one is refused, because it claims a protection
-//!   that nobody checked.
+//!   network must let nobody but the gateway in. A request that carries one is refused, because it claims a
+//!   protection that nobody checked.
 
 mod headers;
 mod incoming;

@@ -28,8 +28,8 @@ pub fn is_decision_header(name: &str) -> bool {
 
 /// Removes every header that [`is_decision_header`], and such names from `Connection`.
 ///
-/// Call it on what a caller sent, headers and trailers alike (SEC-44), before anything is added. Nothing is allocated when there
-/// is nothing to remove.
+/// Call it on what a caller sent, headers and trailers alike (SEC-44), before anything is added. Nothing is
+/// allocated when there is nothing to remove.
 pub fn strip_decision_headers(headers: &mut HeaderMap) {
     if headers.keys().any(|name| is_decision_name(name.as_str().as_bytes())) {
         let hostile: Vec<HeaderName> =
@@ -50,8 +50,8 @@ pub(crate) fn look_alike_of(name: &HeaderName) -> Option<HeaderName> {
     ALL.iter().find(|known| folds_to(bytes, known.as_str().as_bytes())).cloned()
 }
 
-/// `Connection` names headers that the next proxy drops (RFC 9110 section 7.6.1). One that names a decision header would
-/// make it vanish behind the gateway (SEC-43).
+/// `Connection` names headers that the next proxy drops (RFC 9110 section 7.6.1). One that names a decision header
+/// would make it vanish behind the gateway (SEC-43).
 fn strip_connection_tokens(headers: &mut HeaderMap) {
     let names_one = |value: &HeaderValue| tokens(value).any(is_decision_name);
     if !headers.get_all(CONNECTION).iter().any(names_one) {

@@ -1,6 +1,6 @@
 //! The ARN of an IAM role.
 
-use std::{fmt, ops::Range, str::FromStr};
+use std::{fmt, str::FromStr};
 
 /// The longest role ARN, in bytes: the limit of STS.
 const MAX_ARN: usize = 2048;
@@ -11,8 +11,8 @@ const MAX_NAME: usize = 64;
 
 /// The ARN of an IAM role, `arn:<partition>:iam::<account>:role/<path><name>`, checked part by part.
 ///
-/// IAM also permits a comma in paths and names. It is refused here: a comma is how proxies join two headers into one, so
-/// a value of the contract never has one (SEC-45).
+/// IAM also permits a comma in paths and names. It is refused here: a comma is how proxies join two headers into
+/// one, so a value of the contract never has one (SEC-45).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoleArn {
     text: String,
@@ -71,23 +71,23 @@ impl FromStr for RoleArn {
 
 /// `resource` is what follows `role/`: segments of the path, each with its slash, and the name.
 fn check_path_and_name(resource: &str) -> Result<(), InvalidRoleArn> {
-    let (path, name) = resource.rsplit_once('/').unwrap_or(("", resource));
-    if !has_length(name, 1..MAX_NAME + 1) || !name.bytes().all(is_name_byte) {
+    let (path, name) = match resource.rsplit_once('/') {
+        Some((path, name)) => (Some(path), name),
+        None => (None, resource),
+    };
+    if !(1..=MAX_NAME).contains(&name.len()) || !name.bytes().all(is_name_byte) {
         return Err(InvalidRoleArn::Name);
     }
-    // The path of the ARN lacks the slash at its start and, after the split, the one at its end.
-    let is_path_byte = |byte: u8| (0x21..=0x7e).contains(&byte) && byte != b',';
-    let segments_are_full = path.is_empty() || path.split('/').all(|segment| !segment.is_empty());
-    if path.len() + 2 > MAX_PATH || !segments_are_full || !path.bytes().all(is_path_byte) {
-        return Err(InvalidRoleArn::Path);
-    }
-    Ok(())
+    if path.is_none_or(is_path) { Ok(()) } else { Err(InvalidRoleArn::Path) }
 }
 
-fn has_length(text: &str, range: Range<usize>) -> bool {
-    range.contains(&text.len())
+/// Whether `path`, which lacks the slashes around it, is one of IAM without empty segments and commas.
+fn is_path(path: &str) -> bool {
+    let is_byte = |byte: u8| (0x21..=0x7e).contains(&byte) && byte != b',';
+    path.len() + 2 <= MAX_PATH
+        && path.bytes().all(is_byte)
+        && path.split('/').all(|segment| !segment.is_empty())
 }
-
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"_+=.@-".contains(&byte)
 }

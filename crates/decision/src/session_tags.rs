@@ -12,7 +12,8 @@ const MAX_KEY: usize = 128;
 const MAX_VALUE: usize = 256;
 
 /// The tags of an STS session, within the limits of STS: at most 50; a key of 1 to 128 and a value of 0 to 256
-/// characters, each a letter, digit or separator of any script or one of `_.:/=+-@`; no key starting with `aws:`, no two keys that differ in case only.
+/// characters, each a letter, digit or separator of any script or one of `_.:/=+-@`; no key starting with `aws:`,
+/// no two keys that differ in case only.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionTags(BTreeMap<String, String>);
 
@@ -31,7 +32,12 @@ impl SessionTags {
         for (key, value) in pairs {
             let (key, value) = (key.into(), value.into());
             check_key(&key)?;
-            check_text(&value, MAX_VALUE).map_err(InvalidSessionTags::value)?;
+            check_text(
+                &value,
+                MAX_VALUE,
+                InvalidSessionTags::ValueLength,
+                InvalidSessionTags::ValueCharacter,
+            )?;
             if !folded.insert(key.to_lowercase()) {
                 return Err(InvalidSessionTags::DuplicateKey);
             }
@@ -50,6 +56,7 @@ impl SessionTags {
     }
 
     /// Keys and values, sorted by key.
+    #[must_use]
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
@@ -89,23 +96,23 @@ fn check_key(key: &str) -> Result<(), InvalidSessionTags> {
     if key.is_empty() {
         return Err(InvalidSessionTags::KeyLength);
     }
-    check_text(key, MAX_KEY).map_err(InvalidSessionTags::key)?;
+    check_text(key, MAX_KEY, InvalidSessionTags::KeyLength, InvalidSessionTags::KeyCharacter)?;
     if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
         return Err(InvalidSessionTags::ReservedKey);
     }
     Ok(())
 }
 
-enum Fault {
-    Length,
-    Character,
-}
-
-fn check_text(text: &str, max: usize) -> Result<(), Fault> {
+fn check_text(
+    text: &str,
+    max: usize,
+    length: InvalidSessionTags,
+    character: InvalidSessionTags,
+) -> Result<(), InvalidSessionTags> {
     if text.chars().count() > max {
-        return Err(Fault::Length);
+        return Err(length);
     }
-    if text.chars().all(is_tag_character) { Ok(()) } else { Err(Fault::Character) }
+    if text.chars().all(is_tag_character) { Ok(()) } else { Err(character) }
 }
 
 /// The pattern of STS: `[\p{L}\p{Z}\p{N}_.:/=+\-@]`.
@@ -146,18 +153,52 @@ pub enum InvalidSessionTags {
     DuplicateKey,
 }
 
-impl InvalidSessionTags {
-    fn key(fault: Fault) -> Self {
-        match fault {
-            Fault::Length => Self::KeyLength,
-            Fault::Character => Self::KeyCharacter,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+    #[test]
+    fn keys_and_values_follow_the_pattern_of_sts() {
+        use InvalidSessionTags::{
+            DuplicateKey, KeyCharacter, KeyLength, ReservedKey, ValueCharacter, ValueLength,
+        };
+        let text = |length| "\u{e9}".repeat(length);
+        let (key, long_key, value, long_value) = (text(128), text(129), text(256), text(257));
+        let cases: &[(Pairs<'_>, Result<(), InvalidSessionTags>)] = &[
+            (&[], Ok(())),
+            (&[("team", "a"), ("Cost Center", "4711/x=y+z@w-v_u.t:s")], Ok(())),
+            (&[("a", "")], Ok(())),
+            (&[(&key, &value)], Ok(())),
+            (&[("\u{5718}\u{968a}", "\u{10400}\u{661}\u{2167}\u{bd}\u{3000}\u{2028}")], Ok(())),
+            (&[("aws", "aws:x")], Ok(())),
+            (&[("a:aws:", "")], Ok(())),
+            (&[("", "x")], Err(KeyLength)),
+            (&[(&long_key, "x")], Err(KeyLength)),
+            (&[("a", &long_value)], Err(ValueLength)),
+            (&[("aws:a", "x")], Err(ReservedKey)),
+            (&[("AWS:a", "x")], Err(ReservedKey)),
+            (&[("a", "1"), ("A", "1")], Err(DuplicateKey)),
+            (&[("\u{e9}", "1"), ("\u{c9}", "1")], Err(DuplicateKey)),
+            (&[("a", "1"), ("a", "1")], Err(DuplicateKey)),
+            (&[("a*", "x")], Err(KeyCharacter)),
+            (&[("a\t", "x")], Err(KeyCharacter)),
+            (&[("a", "x,y")], Err(ValueCharacter)),
+            (&[("a", "\u{301}")], Err(ValueCharacter)),
+            (&[("a", "\u{24d0}")], Err(ValueCharacter)),
+            (&[("a", "\u{200b}")], Err(ValueCharacter)),
+            (&[("a", "\u{85}")], Err(ValueCharacter)),
+        ];
+        for (pairs, expected) in cases {
+            assert_eq!(SessionTags::from_pairs(pairs.iter().copied()).map(drop), *expected, "{pairs:?}");
         }
     }
 
-    fn value(fault: Fault) -> Self {
-        match fault {
-            Fault::Length => Self::ValueLength,
-            Fault::Character => Self::ValueCharacter,
-        }
+    #[test]
+    fn fifty_tags_are_the_limit() {
+        let tags = |count| SessionTags::from_pairs((0..count).map(|n| (format!("k{n}"), "")));
+        assert_eq!(tags(50).unwrap().len(), 50);
+        assert_eq!(tags(51), Err(InvalidSessionTags::TooMany));
     }
 }

@@ -21,10 +21,11 @@ pub struct SourceIdentity(String);
 impl SourceIdentity {
     /// Writes a subject in the alphabet of STS, so that no two subjects give the same text.
     ///
-    /// Letters, digits and `_.@+-` stay; every other byte of the UTF-8 text becomes `=XX` in upper-case hexadecimal. A
-    /// `prefix`, which tells the subjects of several issuers apart, is written the same way and followed by `=.`. A
-    /// result that is shorter than 2 or longer than 64 characters, or that starts with `h.`, becomes `h.` and the
-    /// base32 text (RFC 4648 section 6, without padding) of SHA-256 over issuer, NUL and subject.
+    /// Letters, digits and `_.@+-` stay; every other byte of the UTF-8 text becomes `=XX` in upper-case
+    /// hexadecimal. A `prefix`, which tells the subjects of several issuers apart, is written the same way and
+    /// followed by `=.`. A result that is shorter than 2 or longer than 64 characters, or that starts with `h.`,
+    /// becomes `h.` and the base32 text (RFC 4648 section 6, without padding) of SHA-256 over issuer, NUL and
+    /// subject.
     ///
     /// The result is injective in (issuer, subject) when each issuer has its own prefix, at most one of them empty.
     ///

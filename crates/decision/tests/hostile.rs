@@ -171,7 +171,7 @@ fn session_tags_are_read_strictly() {
         (r#"{"a":"b"},{"c":"d"}"#, "malformed"),
         (r#"{"a":"b"}{"c":"d"}"#, "malformed"),
         (r#"{"a":"b",}"#, "malformed"),
-        (r#"{'a':'b'}"#, "malformed"),
+        (r"{'a':'b'}", "malformed"),
         (r#"{"a":"\ud800"}"#, "malformed"),
         (r#"{"tenant":"acme","tenant":"globex"}"#, "duplicate_key"),
         (r#"{"tenant":"acme","tenant":"acme"}"#, "duplicate_key"),
