@@ -117,9 +117,10 @@ pub(crate) fn is_host_text(host: &str) -> bool {
 /// Whether WHATWG would try to read `host` as an IPv4 address: its last label is a number, decimal or hexadecimal.
 pub(crate) fn ends_in_number(host: &str) -> bool {
     let last = host.rsplit('.').next().unwrap_or_default();
-    let hex = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
-    last.bytes().all(|byte| byte.is_ascii_digit())
-        || hex.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    match last.strip_prefix("0x").or_else(|| last.strip_prefix("0X")) {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()),
+    }
 }
 
 /// 1 to 65535 in the only way to write it.
@@ -168,4 +169,30 @@ fn decoded(text: &str) -> String {
         plain.push(u8::try_from(high * 16 + low).unwrap_or_default());
     }
     String::from_utf8_lossy(&plain).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_become_addresses_are_recognised() {
+        for host in
+            ["2130706433", "127.1", "0177.0.0.1", "127.000.000.001", "0x7f.1", "0X7F000001", "a.1", "a.0x"]
+        {
+            assert!(ends_in_number(host), "{host}");
+        }
+        for host in ["", "claude.ai", "1.example", "1a", "0xg", "adb-1.4.azuredatabricks.net"] {
+            assert!(!ends_in_number(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn parts_stand_as_they_stood() {
+        let parts = split("HTTP://LocalHost:80/a?b=%41").unwrap();
+        assert_eq!((parts.scheme, parts.path, parts.query), ("HTTP", "/a", Some("b=%41")));
+        assert_eq!(parts.authority, Some(Authority { host: "LocalHost", port: Some("80") }));
+        assert_eq!(parts.without_port(), "HTTP://LocalHost/a?b=%41");
+        assert_eq!(split("com.example.app:/cb").unwrap().authority, None);
+    }
 }

@@ -1,6 +1,6 @@
 //! The operator's list.
 
-use std::{collections::HashSet, fmt};
+use std::{collections::HashSet, fmt, net::Ipv6Addr};
 
 use crate::{
     grammar::{ends_in_number, is_host_text},
@@ -105,11 +105,11 @@ fn listable_suffix(suffix: &str) -> Result<String, IgnoredReason> {
 }
 
 fn listable_name(name: &str) -> Result<String, IgnoredReason> {
-    if name.contains(['/', ':', '@', '?', '#']) && !name.starts_with('[') {
-        return Err(IgnoredReason::Url);
-    }
-    if name.starts_with('[') || ends_in_number(name) {
+    if name.starts_with('[') || ends_in_number(name) || name.parse::<Ipv6Addr>().is_ok() {
         return Err(IgnoredReason::IpAddress);
+    }
+    if name.contains(['/', ':', '@', '?', '#']) {
+        return Err(IgnoredReason::Url);
     }
     // The second reading: a label such as `xn--a` is well-formed but encodes nothing.
     match url::Host::parse(name) {

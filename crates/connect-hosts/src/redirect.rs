@@ -29,7 +29,8 @@ impl AllowedRedirect {
         &self.scheme
     }
 
-    /// The host in lower case and without a port, to show to a person. A redirect such as `com.example.app:/callback` has none: show its scheme.
+    /// The host in lower case and without a port, to show to a person. A redirect such as
+    /// `com.example.app:/callback` has none: show its scheme.
     #[must_use]
     pub fn host(&self) -> Option<&str> {
         self.host.as_deref()
@@ -53,7 +54,8 @@ impl AllowedRedirect {
         }
     }
 
-    /// The redirect with parameters added to its query, form-encoded as RFC 6749 appendix B says. What was there stays as it was.
+    /// The redirect with parameters added to its query, form-encoded as RFC 6749 appendix B says. What was there
+    /// stays as it was.
     #[must_use]
     pub fn with_query(&self, parameters: &[(&str, &str)]) -> String {
         let mut uri = self.raw.clone();

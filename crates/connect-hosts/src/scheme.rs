@@ -1,7 +1,7 @@
 //! Which schemes an operator may list.
 
-/// Schemes that reach a network, run or show something in the browser, or start something on the machine, whatever an
-/// operator lists (SEC-5). Sorted.
+/// Schemes that reach a network, run or show something in the browser, or start something on the machine, whatever
+/// an operator lists (SEC-5). Sorted.
 const FORBIDDEN: &[&str] = &[
     "about",
     "android-app",
@@ -38,8 +38,8 @@ const NETWORK: &[&str] = &[
     "pop", "rtsp", "sftp", "smb", "smtp", "ssh", "telnet", "ws", "wss",
 ];
 
-/// `ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )` (RFC 3986 section 3.1), narrowed: at least two characters, because one
-/// is a drive letter, and a letter or digit at the end, because some drop a dot there.
+/// `ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )` (RFC 3986 section 3.1), narrowed: at least two characters, because
+/// one is a drive letter, and a letter or digit at the end, because some drop a dot there.
 pub(crate) fn is_scheme(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() >= 2
