@@ -1,8 +1,9 @@
 //! How often one principal may call: a lock-free rate limit.
 //!
-//! A [`RateLimit`] is one cell of 16 bytes for one principal. It lives wherever the principal's decision lives, so that nothing
-//! is looked up to find it and nothing remains of it when the decision is dropped. [`RateLimit::check`] either counts a call or says how long to
-//! wait. It is the generic cell rate algorithm: a steady rate, and a burst that may be taken ahead.
+//! A [`RateLimit`] is one cell of 16 bytes for one principal. It lives wherever the principal's decision lives, so
+//! that nothing is looked up to find it and nothing remains of it when the decision is dropped.
+//! [`RateLimit::check`] either counts a call or says how long to wait. It is the generic cell rate algorithm: a
+//! steady rate, and a burst that may be taken ahead.
 //!
 //! ```
 //! use limits::RateLimit;
@@ -15,13 +16,14 @@
 //! ```
 //!
 //! # What it does not decide
-//! Who a principal is, what a call costs, and what several replicas allow together: each counts alone, so that a fleet
-//! of *n* lets up to *n* times the rate through.
+//! Who a principal is, what a call costs, and what several replicas allow together: each counts alone, so that a
+//! fleet of *n* lets up to *n* times the rate through.
 //!
 //! # Threats
-//! * *State that an attacker makes grow* (SEC-55): there is none besides the cell, and a refused call changes nothing, so
-//!   that hammering neither costs memory nor extends the wait.
-//! * *A limit that resets*: the owner of the cell must keep it for as long as it answers for the principal; a new cell begins with a full burst.
+//! * *State that an attacker makes grow* (SEC-55): there is none besides the cell, and a refused call changes
+//!   nothing, so that hammering neither costs memory nor extends the wait.
+//! * *A limit that resets*: the owner of the cell must keep it for as long as it answers for the principal; a new
+//!   cell begins with a full burst.
 //! * *Clock steps* (SEC-66): the clock is monotonic.
 
 use std::{fmt, num::NonZeroU32, time::Duration};
@@ -46,7 +48,8 @@ pub struct RateLimit<C: Clock = DefaultClock> {
 }
 
 impl RateLimit {
-    /// Allows `per_minute` calls a minute, evenly spread, and `burst` calls at once after a pause. A burst of one allows no call before its time.
+    /// Allows `per_minute` calls a minute, evenly spread, and `burst` calls at once after a pause. A burst of one
+    /// allows no call before its time.
     #[must_use]
     pub fn new(per_minute: NonZeroU32, burst: NonZeroU32) -> Self {
         Self::with_clock(per_minute, burst, DefaultClock::default())
