@@ -141,7 +141,7 @@ mod tests {
         for (given, shown) in [
             ("claude.ai", "claude.ai"),
             ("CLAUDE.ai", "claude.ai"),
-            ("cl\u{430}ude.ai", "xn--clude-6fd.ai"),
+            ("cl\u{430}ude.ai", "xn--clude-5ve.ai"),
             ("bücher.example", "xn--bcher-kva.example"),
             ("xn--bcher-kva.example", "xn--bcher-kva.example"),
             ("127.0.0.1", "127.0.0.1"),

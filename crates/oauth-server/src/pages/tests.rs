@@ -1,1 +1,238 @@
+//! The pages as a browser gets them.
 
+mod contrast;
+mod samples;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::body::to_bytes;
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, StatusCode};
+
+use super::*;
+use samples::{FORM, Sample};
+
+async fn read(response: Response) -> (StatusCode, HeaderMap, String) {
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, 1 << 20).await.unwrap();
+    (parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn every_page_carries_its_security_headers() {
+    for Sample { name, status, response, has_form } in samples::all() {
+        let (answered, headers, body) = read(response).await;
+        assert_eq!(answered, status, "{name}");
+        for (header, value) in [
+            ("content-type", "text/html; charset=utf-8"),
+            ("cache-control", "no-store"),
+            ("referrer-policy", "no-referrer"),
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("cross-origin-opener-policy", "unsafe-none"),
+        ] {
+            let values: Vec<_> = headers.get_all(header).iter().collect();
+            assert_eq!(values, [value], "{name}: {header}");
+        }
+        let style = body.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+        let hash = STANDARD.encode(digest(&SHA256, style.as_bytes()));
+        let form_action = if has_form { "" } else { "; form-action 'none'" };
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; frame-ancestors 'none'{form_action}"
+        );
+        assert_eq!(headers["content-security-policy"], policy, "{name}");
+        assert_eq!(body.contains("<form"), has_form, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_page_works_without_script_and_for_a_screen_reader() {
+    for Sample { name, response, .. } in samples::all() {
+        let (_, _, body) = read(response).await;
+        let lower = body.to_ascii_lowercase();
+        for forbidden in
+            ["<script", "javascript:", " on", "style=\"", "<img", "<iframe", "<link", "http-equiv"]
+        {
+            // " on" stands for event handlers: it must not open an attribute.
+            let found = if forbidden == " on" { has_handler(&lower) } else { lower.contains(forbidden) };
+            assert!(!found, "{name}: {forbidden}");
+        }
+        assert!(body.starts_with("<!doctype html>\n<html lang=\"en\">"), "{name}");
+        assert!(body.contains("name=\"viewport\" content=\"width=device-width, initial-scale=1\""), "{name}");
+        for once in ["<main>", "<header>", "<footer>", "<h1", "<title>"] {
+            assert_eq!(body.matches(once).count(), 1, "{name}: {once}");
+        }
+        for input in tags(&body, "<input").filter(|tag| !tag.contains("type=\"hidden\"")) {
+            let id = attribute(input, "id").unwrap();
+            assert!(body.contains(&format!("<label for=\"{id}\">")), "{name}: {input}");
+            assert!(attribute(input, "autocomplete").is_some(), "{name}: {input}");
+        }
+        for reference in ["aria-labelledby", "aria-describedby"] {
+            for id in
+                body.split(&format!("{reference}=\"")).skip(1).map(|rest| rest.split('"').next().unwrap())
+            {
+                assert_eq!(body.matches(&format!("id=\"{id}\"")).count(), 1, "{name}: {reference} {id}");
+            }
+        }
+        for button in tags(&body, "<button") {
+            assert!(button.contains("type=\"submit\"") && button.contains("name=\""), "{name}: {button}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn forms_post_their_fields() {
+    for Sample { name, response, has_form, .. } in samples::all() {
+        let (_, _, body) = read(response).await;
+        if has_form {
+            assert!(body.contains(&format!("<form method=\"post\" action=\"{}\">", FORM.action)), "{name}");
+            for (field, value) in FORM.hidden {
+                let expected = format!("<input type=\"hidden\" name=\"{field}\" value=\"{value}\">");
+                assert_eq!(body.matches(&expected).count(), 1, "{name}: {field}");
+            }
+            assert!(body.contains("name=\"decision\" value=\"cancel\""), "{name}");
+        }
+    }
+    let consent = body_of(samples::consent(|_| {})).await;
+    assert!(consent.contains("name=\"decision\" value=\"allow\">Allow</button>"));
+    let chooser = body_of(samples::chooser()).await;
+    assert!(chooser.contains("name=\"idp\" value=\"staff\""));
+    assert!(chooser.contains("name=\"idp\" value=\"partners\""));
+}
+
+/// SEC-12: a hostile name is text, of bounded length, and cannot reorder or hide what stands around it.
+#[tokio::test]
+async fn hostile_names_stay_text() {
+    let long = "x".repeat(5000);
+    for (hostile, shown) in [
+        ("<script>alert(1)</script>", "&#60;script&#62;alert(1)&#60;/script&#62;"),
+        ("\"><img src=x onerror=alert(1)>", "&#34;&#62;&#60;img src=x onerror=alert(1)&#62;"),
+        (
+            "</bdi></h1><form action=https://evil.example>",
+            "&#60;/bdi&#62;&#60;/h1&#62;&#60;form action=https://evil.example&#62;",
+        ),
+        ("{{ brand }} {% raw %}", "{{ brand }} {% raw %}"),
+        ("\u{202e}toof\u{2066}", "toof"),
+        ("Claude\0\u{1b}[2J\r\n\r\nCode", "Claude[2J Code"),
+        ("Cl\u{430}ude", "Cl\u{430}ude"),
+        ("\u{200b}\u{3164}", "An application without a name"),
+        (long.as_str(), &format!("{}…", &long[..60])),
+    ] {
+        let pages = [
+            body_of(samples::consent(|page| page.client.name = Some(hostile))).await,
+            body_of(samples::sign_in(Some(hostile), "", false)).await,
+        ];
+        for body in pages {
+            assert!(body.contains(&format!("<bdi>{shown}</bdi>")), "{hostile:?} in {body}");
+            for character in body.chars().filter(|c| *c != '\n') {
+                assert!(!character.is_control() && !"\u{202e}\u{2066}\u{200b}\u{3164}".contains(character));
+            }
+            assert_eq!(body.matches("<form").count(), 1, "{hostile:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn hostile_form_values_stay_values() {
+    let username = "\"><script>alert(1)</script>";
+    let body = body_of(samples::sign_in(None, username, true)).await;
+    assert!(body.contains("value=\"&#34;&#62;&#60;script&#62;alert(1)&#60;/script&#62;\""));
+    let hidden = [("state", "\" autofocus onfocus=\"alert(1)")];
+    let body =
+        body_of(samples::consent(|page| page.form = Form { action: "/consent", hidden: &hidden })).await;
+    assert!(body.contains("value=\"&#34; autofocus onfocus=&#34;alert(1)\""));
+}
+
+#[tokio::test]
+async fn consent_says_where_the_answer_goes() {
+    for (destination, shown, loopback) in [
+        (Destination::ThisComputer, "A program on this computer", true),
+        (Destination::Web("claude.ai"), "<code>claude.ai</code>", false),
+        (
+            Destination::Web("cl\u{430}ude.ai"),
+            "<code>xn--clude-5ve.ai</code> <small>An address with special",
+            false,
+        ),
+        (Destination::App("cursor"), "The application that opens <code>cursor:</code> links", false),
+    ] {
+        let body = body_of(samples::consent(|page| page.client.destination = destination)).await;
+        assert!(body.contains(&format!("<dt>Access goes to</dt><dd>{shown}")), "{shown}: {body}");
+        assert_eq!(body.contains("Access goes to a program on this computer."), loopback, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn consent_shows_scopes_in_words_and_warns_of_imitations() {
+    let scopes = [
+        Scope { name: "platform", description: Some("Use the tools of the platform") },
+        Scope { name: "odd<scope>", description: None },
+    ];
+    let body = body_of(samples::consent(|page| page.scopes = &scopes)).await;
+    assert!(body.contains("<li>Use the tools of the platform</li>"));
+    assert!(body.contains("Use the permission <code><bdi>odd&#60;scope&#62;</bdi></code>"));
+    assert!(!body.contains("Look closely at the name."));
+    let body = body_of(samples::consent(|page| page.client.name = Some("Cl\u{430}ude"))).await;
+    assert!(body.contains("Look closely at the name."));
+    let body = body_of(samples::consent(|page| page.scopes = &[])).await;
+    assert!(body.contains("<li>Use Quilt Platform with the permissions you have there</li>"), "{body}");
+}
+
+#[tokio::test]
+async fn a_failed_sign_in_is_announced_and_keeps_the_name() {
+    let body = body_of(samples::sign_in(Some("Claude Code"), "alice", true)).await;
+    assert!(body.contains("role=\"alert\"") && body.contains("aria-invalid=\"true\""));
+    assert!(body.contains("name=\"username\" type=\"text\" value=\"alice\""));
+    assert!(!tags(&body, "<input").any(|tag| tag.contains("type=\"password\"") && tag.contains("value=")));
+    let fresh = body_of(samples::sign_in(None, "", false)).await;
+    assert!(!fresh.contains("role=\"alert\"") && !fresh.contains("aria-invalid=\""));
+}
+
+#[tokio::test]
+async fn errors_show_remedy_and_reference_only_when_given() {
+    let full = body_of(samples::error(Some("Try again in a minute."), Some("req-1"))).await;
+    assert!(full.contains("Try again in a minute.") && full.contains("<code>req-1</code>"));
+    let bare = body_of(samples::error(None, None)).await;
+    assert!(!bare.contains("What you can do") && !bare.contains("Reference"));
+}
+
+#[tokio::test]
+async fn the_brand_is_on_every_page() {
+    for Sample { name, response, .. } in samples::all() {
+        let (_, _, body) = read(response).await;
+        assert!(body.contains("<span class=\"brand\">Acme &#38; Partners</span>"), "{name}");
+        assert!(body.contains("href=\"https://help.acme.example/?a=1&#38;b=2\""), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn pages_are_whole_documents() {
+    for Sample { name, response, .. } in samples::all() {
+        let (_, _, body) = read(response).await;
+        assert!(body.trim_end().ends_with("</html>"), "{name}");
+        for element in ["div", "section", "form", "ul", "li", "dl", "dt", "dd", "bdi", "p", "code", "span"] {
+            let opened =
+                body.matches(&format!("<{element}>")).count() + body.matches(&format!("<{element} ")).count();
+            assert_eq!(opened, body.matches(&format!("</{element}>")).count(), "{name}: {element}");
+        }
+    }
+}
+
+async fn body_of(response: Response) -> String {
+    read(response).await.2
+}
+
+fn tags<'a>(body: &'a str, open: &'a str) -> impl Iterator<Item = &'a str> {
+    body.match_indices(open).map(|(at, _)| body[at..].split_once('>').unwrap().0)
+}
+
+fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
+    tag.split_once(&format!(" {name}=\""))?.1.split('"').next()
+}
+
+/// Whether a tag has an attribute such as `onclick`.
+fn has_handler(body: &str) -> bool {
+    tags(body, "<")
+        .any(|tag| tag.split_whitespace().skip(1).any(|part| part.starts_with("on") && part.contains('=')))
+}
