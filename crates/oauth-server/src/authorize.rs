@@ -1,0 +1,302 @@
+//! The authorization endpoint (RFC 6749 §4.1.1, OAuth 2.1 §4.1.1).
+//!
+//! Until the client and its redirect are known, an error is a page and never a redirect. After that, every error goes
+//! back to the client with its `state` and our `iss` (RFC 9207).
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use axum::{Extension, body::Body, extract::State, response::Response};
+use connect_hosts::AllowedRedirect;
+use http::{HeaderMap, Uri};
+
+use crate::{
+    body::read_form,
+    clock::after,
+    config::Resource,
+    cookies,
+    error::Unavailable,
+    http_layer::RequestId,
+    interaction::{PageError, respond_to_client, see_other},
+    metadata::OFFLINE_ACCESS,
+    params::Params,
+    random::{Digest, identifier, secret},
+    server::Server,
+    store::{Client, Interaction, Stage},
+};
+
+const MAX_QUERY: usize = 8 * 1024;
+const MAX_STATE: usize = 2048;
+
+/// Why an authorization request goes no further.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+enum AuthorizeError {
+    /// Shown to the person: nobody else can be told.
+    #[error(transparent)]
+    Page(#[from] PageError),
+    /// Told to the client.
+    #[error("{problem}")]
+    Client {
+        to: AllowedRedirect,
+        state: Option<String>,
+        #[source]
+        problem: RequestError,
+    },
+}
+
+impl From<Unavailable> for AuthorizeError {
+    fn from(error: Unavailable) -> Self {
+        Self::Page(PageError::Unavailable(error))
+    }
+}
+
+/// What is wrong with a request whose client and redirect are known (RFC 6749 §4.1.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+enum RequestError {
+    #[error("a parameter occurs more than once")]
+    Duplicate,
+    #[error("state is longer than 2048 bytes")]
+    LongState,
+    #[error("the request parameter is not supported")]
+    RequestObject,
+    #[error("the request_uri parameter is not supported")]
+    RequestUri,
+    #[error("response_type is missing")]
+    NoResponseType,
+    #[error("response_type must be code")]
+    ResponseType,
+    #[error("response_mode must be query")]
+    ResponseMode,
+    #[error("code_challenge is missing: PKCE is required")]
+    NoChallenge,
+    #[error("code_challenge_method must be S256")]
+    ChallengeMethod,
+    #[error("code_challenge must be the 43 base64url characters of a SHA-256")]
+    Challenge,
+    #[error("resource is missing and there are several: name one")]
+    NoResource,
+    #[error("resource is not one of this server's, or occurs more than once")]
+    Resource,
+    #[error("none of the requested scopes exists for this resource")]
+    Scope,
+}
+
+impl RequestError {
+    /// The registered error code.
+    fn code(self) -> &'static str {
+        match self {
+            Self::Duplicate
+            | Self::LongState
+            | Self::NoResponseType
+            | Self::ResponseMode
+            | Self::NoChallenge
+            | Self::ChallengeMethod
+            | Self::Challenge => "invalid_request",
+            Self::ResponseType => "unsupported_response_type",
+            // OpenID Connect Core §3.1.2.6.
+            Self::RequestObject => "request_not_supported",
+            Self::RequestUri => "request_uri_not_supported",
+            // RFC 8707 §2.
+            Self::NoResource | Self::Resource => "invalid_target",
+            Self::Scope => "invalid_scope",
+        }
+    }
+}
+
+/// A request that holds together.
+struct AuthorizationRequest<'a> {
+    resource: &'a Resource,
+    scope: String,
+    code_challenge: &'a str,
+}
+
+/// `GET /authorize`
+pub(crate) async fn by_query(
+    State(server): State<Arc<Server>>,
+    Extension(request_id): Extension<RequestId>,
+    uri: Uri,
+) -> Response {
+    let query = uri.query().unwrap_or_default();
+    let params = if query.len() > MAX_QUERY {
+        Err(PageError::Unreadable)
+    } else {
+        Params::parse(query).map_err(|_| PageError::Unreadable)
+    };
+    answer(&server, &request_id, params).await
+}
+
+/// `POST /authorize`
+pub(crate) async fn by_form(
+    State(server): State<Arc<Server>>,
+    Extension(request_id): Extension<RequestId>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let params = read_form(&headers, body).await.map_err(PageError::Body);
+    answer(&server, &request_id, params).await
+}
+
+async fn answer(server: &Server, request_id: &RequestId, params: Result<Params, PageError>) -> Response {
+    let begun = match params {
+        Ok(params) => begin(server, &params).await,
+        Err(error) => Err(error.into()),
+    };
+    match begun {
+        Ok(response) => response,
+        Err(AuthorizeError::Page(error)) => error.respond(server, request_id),
+        Err(AuthorizeError::Client { to, state, problem }) => {
+            let parameters = [("error", problem.code()), ("error_description", &problem.to_string())];
+            respond_to_client(server, &to, state.as_deref(), &parameters)
+        }
+    }
+}
+
+async fn begin(server: &Server, params: &Params) -> Result<Response, AuthorizeError> {
+    let client = known_client(server, params).await?;
+    let to = known_redirect(server, &client, params)?;
+    let state = params.value("state");
+    let request = match check(server, params) {
+        Ok(request) => request,
+        Err(problem) => {
+            let state = state.filter(|state| state.len() <= MAX_STATE).map(str::to_owned);
+            return Err(AuthorizeError::Client { to, state, problem });
+        }
+    };
+    let now = server.now();
+    let cookie = secret(server.randomness.as_ref()).map_err(Unavailable::from)?;
+    let interaction = Interaction {
+        id: identifier(server.randomness.as_ref()).map_err(Unavailable::from)?,
+        stage: Stage::Consent,
+        cookie: Digest::of(&cookie),
+        client_id: client.id,
+        redirect_uri: to.as_str().to_owned(),
+        redirect_uri_given: params.value("redirect_uri").is_some(),
+        state: state.map(str::to_owned),
+        resource: request.resource.uri.clone(),
+        scope: request.scope,
+        code_challenge: request.code_challenge.to_owned(),
+        created_at: now,
+        expires_at: after(now, server.config.interaction_lifetime),
+    };
+    server.store.insert_interaction(&interaction).await.map_err(Unavailable::from)?;
+    let set_cookie = cookies::set(&server.config, Stage::Consent, &interaction.id, &cookie);
+    Ok(see_other(&format!("/consent?interaction={}", interaction.id), set_cookie))
+}
+
+async fn known_client(server: &Server, params: &Params) -> Result<Client, AuthorizeError> {
+    let id = params.value("client_id").ok_or(PageError::UnknownClient)?;
+    let client = server.store.client(id).await.map_err(Unavailable::from)?;
+    Ok(client.ok_or(PageError::UnknownClient)?)
+}
+
+/// The requested redirect, if the client registered it and it is still on the operator's list. It may be left out when
+/// there is only one (OAuth 2.1 §2.3.2).
+fn known_redirect(
+    server: &Server,
+    client: &Client,
+    params: &Params,
+) -> Result<AllowedRedirect, AuthorizeError> {
+    let registered = client.redirect_uris.iter().filter_map(|uri| server.redirects.check(uri).ok());
+    if params.is_duplicated("redirect_uri") {
+        return Err(PageError::BadRedirect.into());
+    }
+    let Some(requested) = params.value("redirect_uri") else {
+        let mut registered = registered;
+        return match (registered.next(), client.redirect_uris.len()) {
+            (Some(only), 1) => Ok(only),
+            _ => Err(PageError::BadRedirect.into()),
+        };
+    };
+    let requested = server.redirects.check(requested).map_err(|_| PageError::BadRedirect)?;
+    let mut registered = registered;
+    if registered.any(|registered| registered.matches(&requested)) {
+        Ok(requested)
+    } else {
+        Err(PageError::BadRedirect.into())
+    }
+}
+
+fn check<'a>(server: &'a Server, params: &'a Params) -> Result<AuthorizationRequest<'a>, RequestError> {
+    if params.is_duplicated("resource") {
+        return Err(RequestError::Resource);
+    }
+    if params.duplicated().is_some() {
+        return Err(RequestError::Duplicate);
+    }
+    if params.value("state").is_some_and(|state| state.len() > MAX_STATE) {
+        return Err(RequestError::LongState);
+    }
+    if params.value("request").is_some() {
+        return Err(RequestError::RequestObject);
+    }
+    if params.value("request_uri").is_some() {
+        return Err(RequestError::RequestUri);
+    }
+    match params.value("response_type") {
+        Some("code") => {}
+        Some(_) => return Err(RequestError::ResponseType),
+        None => return Err(RequestError::NoResponseType),
+    }
+    if params.value("response_mode").is_some_and(|mode| mode != "query") {
+        return Err(RequestError::ResponseMode);
+    }
+    let code_challenge = code_challenge(params)?;
+    let resource = match params.value("resource") {
+        Some(requested) => server.config.resource(requested).ok_or(RequestError::Resource)?,
+        None => server.config.single_resource().ok_or(RequestError::NoResource)?,
+    };
+    let scope = granted_scope(params.value("scope"), resource)?;
+    Ok(AuthorizationRequest { resource, scope, code_challenge })
+}
+
+/// S256 only; an absent method would mean `plain` (RFC 7636 §4.3).
+fn code_challenge(params: &Params) -> Result<&str, RequestError> {
+    let challenge = params.value("code_challenge").ok_or(RequestError::NoChallenge)?;
+    if params.value("code_challenge_method") != Some("S256") {
+        return Err(RequestError::ChallengeMethod);
+    }
+    // The one spelling of 32 bytes: what S256 makes of a verifier can equal nothing else.
+    Digest::from_text(challenge).map(|_| challenge).ok_or(RequestError::Challenge)
+}
+
+/// The requested scopes that exist, in the resource's order; all of them when none is requested. A scope that was not
+/// registered may be asked for.
+fn granted_scope(requested: Option<&str>, resource: &Resource) -> Result<String, RequestError> {
+    let requested: BTreeSet<&str> =
+        requested.unwrap_or_default().split(' ').filter(|scope| !scope.is_empty()).collect();
+    let names = resource.scopes.iter().map(|scope| scope.name.as_str());
+    let granted: Vec<&str> = if requested.iter().all(|scope| *scope == OFFLINE_ACCESS) {
+        names.collect()
+    } else {
+        names.filter(|name| requested.contains(name)).collect()
+    };
+    if granted.is_empty() { Err(RequestError::Scope) } else { Ok(granted.join(" ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RequestError, granted_scope};
+    use crate::config::{Resource, ScopeText};
+
+    #[test]
+    fn scopes_are_the_requested_ones_that_exist() {
+        let scopes = ["read", "write"].map(|name| ScopeText { name: name.into(), description: None });
+        let resource = Resource { uri: String::new(), name: String::new(), scopes: scopes.into() };
+        let cases = [
+            (None, Ok("read write")),
+            (Some(""), Ok("read write")),
+            (Some("offline_access"), Ok("read write")),
+            (Some("read"), Ok("read")),
+            (Some("write  read write"), Ok("read write")),
+            (Some("read offline_access openid"), Ok("read")),
+            (Some("openid"), Err(RequestError::Scope)),
+            (Some("READ"), Err(RequestError::Scope)),
+            (Some("reading"), Err(RequestError::Scope)),
+        ];
+        for (requested, expected) in cases {
+            let granted = granted_scope(requested, &resource);
+            assert_eq!(granted.as_deref().map_err(|error| *error), expected, "{requested:?}");
+        }
+    }
+}

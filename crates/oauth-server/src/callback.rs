@@ -1,0 +1,93 @@
+//! Where an identity provider sends the browser back to: one callback per provider.
+
+use std::sync::Arc;
+
+use audit::{Action, Outcome};
+use axum::{
+    Extension,
+    extract::{Path, State},
+    response::Response,
+};
+use http::{HeaderMap, Uri};
+
+use crate::{
+    http_layer::RequestId,
+    identity::{IdentitySource, OidcUpstream, UpstreamError},
+    interaction::{Opened, PageError},
+    params::Params,
+    random::same,
+    server::Server,
+    sign_in::{Binding, finish, source, upstream_error},
+    store::Stage,
+};
+
+/// `GET /callback/<source>`
+pub(crate) async fn callback(
+    State(server): State<Arc<Server>>,
+    Extension(request_id): Extension<RequestId>,
+    Path(source): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let returned = receive(&server, &request_id, &source, &uri, &headers).await;
+    returned.unwrap_or_else(|error| error.respond(&server, &request_id))
+}
+
+async fn receive(
+    server: &Server,
+    request_id: &RequestId,
+    source_id: &str,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<Response, PageError> {
+    let IdentitySource::Oidc(upstream) = source(server, source_id)?.as_ref() else {
+        return Err(PageError::UnknownSource);
+    };
+    let params = Params::parse(uri.query().unwrap_or_default()).map_err(|_| PageError::Unreadable)?;
+    if params.duplicated().is_some() {
+        return Err(PageError::Unreadable);
+    }
+    let state = params.value("state").ok_or(PageError::NoInteraction)?;
+    let (id, _) = state.split_once('.').ok_or(PageError::NoInteraction)?;
+    let opened = Opened::find(server, headers, id, Stage::SignIn).await?;
+    let binding = Binding::new(server, &opened, upstream);
+    if !same(state, &binding.state) {
+        return Err(PageError::NoInteraction);
+    }
+    let identity = match (params.value("error"), params.value("code")) {
+        (Some(error), _) => Err(upstream.callback_error(params.value("iss"), error).await),
+        (None, Some(code)) => complete(server, upstream, &binding, &params, code).await,
+        (None, None) => return Err(PageError::Unreadable),
+    };
+    match identity {
+        Ok(identity) => finish(server, request_id, &opened, source_id, identity).await,
+        Err(error) if error.is_refused() => {
+            tracing::info!(request_id = request_id.0, %error, "the identity provider refused a sign-in");
+            opened.cancel(server, request_id, Action::Login, error.reason()).await
+        }
+        Err(error) => {
+            let event = opened.event(Action::Login, Outcome::Failure, request_id).reason(error.reason());
+            server.record_refusal(event);
+            Err(upstream_error(error))
+        }
+    }
+}
+
+async fn complete(
+    server: &Server,
+    upstream: &OidcUpstream,
+    binding: &Binding,
+    params: &Params,
+    code: &str,
+) -> Result<crate::identity::Identity, UpstreamError> {
+    upstream
+        .complete(
+            &binding.redirect_uri,
+            code,
+            params.value("iss"),
+            &binding.nonce,
+            &binding.pkce_verifier,
+            server.now(),
+        )
+        .await
+}

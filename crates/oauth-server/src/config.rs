@@ -1,0 +1,377 @@
+//! What the authorization server is told by its operator.
+
+use std::{collections::BTreeSet, fmt, time::Duration};
+
+use url::{Host, Url};
+
+use crate::pages::Brand;
+
+const MINUTE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// The longest life of an authorization code (SEC-8).
+const MAX_CODE_LIFETIME: Duration = MINUTE;
+
+/// The longest life of an access token: revocations older than this need not be remembered.
+const MAX_ACCESS_LIFETIME: Duration = Duration::from_hours(1);
+
+/// The settings of an authorization server. [`OAuthConfig::new`] gives the defaults; [`validate`](Self::validate) is
+/// called by [`OAuthServer::new`](crate::OAuthServer::new).
+#[derive(Clone, Debug)]
+pub struct OAuthConfig {
+    /// The origin under which everybody reaches this server, e.g. `https://connect.example.com`: the issuer, byte for
+    /// byte. No path, no trailing slash. `http` only on loopback.
+    pub public_url: String,
+    /// The resources that tokens are issued for.
+    pub resources: Vec<Resource>,
+    /// The life of an access token; 15 minutes by default, at most an hour.
+    pub access_lifetime: Duration,
+    /// The life of an authorization code; 60 seconds by default and at most.
+    pub code_lifetime: Duration,
+    /// How long a person may take for consent and sign-in; 10 minutes by default.
+    pub interaction_lifetime: Duration,
+    /// How long an unused refresh token lives; 30 days by default.
+    pub refresh_idle_lifetime: Duration,
+    /// How long a grant lives however often it is refreshed; 90 days by default.
+    pub refresh_absolute_lifetime: Duration,
+    /// What access tokens are signed with; ES256 by default.
+    pub signing_algorithm: SigningAlgorithm,
+    /// How many registered clients are kept; 10 000 by default.
+    pub max_clients: u64,
+    /// When a client that nobody ever signed in with is forgotten; one day by default.
+    pub unused_client_lifetime: Duration,
+    /// What the pages show about the operator.
+    pub brand: Brand,
+}
+
+impl OAuthConfig {
+    /// A configuration with every default.
+    #[must_use]
+    pub fn new(public_url: impl Into<String>, resources: Vec<Resource>) -> Self {
+        Self {
+            public_url: public_url.into(),
+            resources,
+            access_lifetime: 15 * MINUTE,
+            code_lifetime: MAX_CODE_LIFETIME,
+            interaction_lifetime: 10 * MINUTE,
+            refresh_idle_lifetime: 30 * DAY,
+            refresh_absolute_lifetime: 90 * DAY,
+            signing_algorithm: SigningAlgorithm::Es256,
+            max_clients: 10_000,
+            unused_client_lifetime: DAY,
+            brand: Brand::default(),
+        }
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`ConfigProblems`] with everything that is wrong, not just the first.
+    pub fn validate(&self) -> Result<(), ConfigProblems> {
+        let mut problems = Vec::new();
+        if let Err(why) = check_public_url(&self.public_url) {
+            problems.push(ConfigProblem::PublicUrl { found: self.public_url.clone(), why });
+        }
+        check_resources(&self.resources, &mut problems);
+        let bounds = [
+            ("access_lifetime", self.access_lifetime, MAX_ACCESS_LIFETIME),
+            ("code_lifetime", self.code_lifetime, MAX_CODE_LIFETIME),
+            ("interaction_lifetime", self.interaction_lifetime, DAY),
+            ("refresh_idle_lifetime", self.refresh_idle_lifetime, self.refresh_absolute_lifetime),
+            ("refresh_absolute_lifetime", self.refresh_absolute_lifetime, 366 * DAY),
+            ("unused_client_lifetime", self.unused_client_lifetime, 366 * DAY),
+        ];
+        for (field, found, max) in bounds {
+            if found < Duration::from_secs(1) || found > max {
+                problems.push(ConfigProblem::Lifetime { field, found, max });
+            }
+        }
+        if self.unused_client_lifetime <= self.interaction_lifetime {
+            problems.push(ConfigProblem::ClientForgottenTooSoon);
+        }
+        if self.max_clients == 0 {
+            problems.push(ConfigProblem::NoClients);
+        }
+        if problems.is_empty() { Ok(()) } else { Err(ConfigProblems(problems)) }
+    }
+
+    /// Whether `public_url` is a loopback address, reachable by nobody else.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        Url::parse(&self.public_url).is_ok_and(|url| is_loopback(&url))
+    }
+
+    /// Whether cookies can carry `Secure`: everywhere but on plain http, which is for loopback only.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+
+    /// The absolute URL of a path of this server.
+    pub(crate) fn url_of(&self, path: &str) -> String {
+        format!("{}{path}", self.public_url)
+    }
+
+    /// The resource that an inbound `resource` parameter names: exactly, or with a trailing `/mcp`, which is the
+    /// transport URL of the same resource.
+    pub(crate) fn resource(&self, requested: &str) -> Option<&Resource> {
+        let canonical = requested.strip_suffix("/mcp").unwrap_or(requested);
+        self.resources.iter().find(|resource| resource.uri == requested || resource.uri == canonical)
+    }
+
+    /// The only resource, if there is only one.
+    pub(crate) fn single_resource(&self) -> Option<&Resource> {
+        match self.resources.as_slice() {
+            [resource] => Some(resource),
+            _ => None,
+        }
+    }
+}
+
+/// A protected resource: one routed service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    /// The canonical identifier and, byte for byte, the `aud` of its tokens, e.g.
+    /// `https://connect.example.com/mcp/platform`.
+    pub uri: String,
+    /// The name people read on the consent page.
+    pub name: String,
+    /// The scopes a token for it may have. All of them are granted when a client asks for none.
+    pub scopes: Vec<ScopeText>,
+}
+
+/// A scope and what it means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScopeText {
+    /// The scope token (RFC 6749 §3.3).
+    pub name: String,
+    /// What it allows, in words for the consent page.
+    pub description: Option<String>,
+}
+
+/// The algorithm of the signing key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SigningAlgorithm {
+    /// ECDSA on P-256 with SHA-256.
+    #[default]
+    Es256,
+    /// Ed25519.
+    EdDsa,
+}
+
+impl SigningAlgorithm {
+    /// The JOSE name (RFC 7518 §3.1, RFC 8037 §3.1).
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+
+    /// The algorithm with this JOSE name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Es256, Self::EdDsa].into_iter().find(|algorithm| algorithm.as_str() == name)
+    }
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct ConfigProblems(pub Vec<ConfigProblem>);
+
+impl fmt::Display for ConfigProblems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            write!(f, "{}{problem}", if index == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+/// One thing that is wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigProblem {
+    /// `public_url` is not an origin.
+    #[error("public_url {found:?} {why}: write it like https://connect.example.com")]
+    PublicUrl {
+        /// The value.
+        found: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// There is nothing to issue tokens for.
+    #[error("no resource is configured: name at least one service")]
+    NoResource,
+    /// A resource identifier cannot be an audience.
+    #[error("resource {found:?} {why}: write it like https://connect.example.com/mcp/platform")]
+    Resource {
+        /// The value.
+        found: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A scope cannot be requested.
+    #[error(
+        "scope {found:?} of resource {resource:?} is not a scope token: use printable ASCII without space, \" and \\"
+    )]
+    Scope {
+        /// The resource.
+        resource: String,
+        /// The value.
+        found: String,
+    },
+    /// A lifetime is out of bounds.
+    #[error("{field} is {found:?}: expected 1s to {max:?}")]
+    Lifetime {
+        /// The setting.
+        field: &'static str,
+        /// Its value.
+        found: Duration,
+        /// The greatest value.
+        max: Duration,
+    },
+    /// A client would be forgotten while its first person still signs in.
+    #[error("unused_client_lifetime must be longer than interaction_lifetime")]
+    ClientForgottenTooSoon,
+    /// No client could register.
+    #[error("max_clients is 0: expected at least 1")]
+    NoClients,
+}
+
+fn check_public_url(text: &str) -> Result<(), &'static str> {
+    let url = Url::parse(text).map_err(|_| "is not an absolute URL")?;
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&url) => {}
+        _ => return Err("is neither https nor http on loopback"),
+    }
+    // A tuple origin has one spelling, which clients compare byte for byte (RFC 8414 §3.3).
+    if url.origin().ascii_serialization() == text {
+        Ok(())
+    } else {
+        Err("is not a bare origin in its canonical spelling (lower case, no default port, no path or slash)")
+    }
+}
+
+fn check_resources(resources: &[Resource], problems: &mut Vec<ConfigProblem>) {
+    if resources.is_empty() {
+        problems.push(ConfigProblem::NoResource);
+    }
+    let mut seen = BTreeSet::new();
+    for resource in resources {
+        let why = resource_problem(&resource.uri)
+            .or_else(|| resource.scopes.is_empty().then_some("has no scope"))
+            .or_else(|| (!seen.insert(&resource.uri)).then_some("is configured twice"));
+        if let Some(why) = why {
+            problems.push(ConfigProblem::Resource { found: resource.uri.clone(), why });
+        }
+        let bad = resource.scopes.iter().filter(|scope| !is_scope_token(&scope.name));
+        problems.extend(
+            bad.map(|scope| ConfigProblem::Scope {
+                resource: resource.uri.clone(),
+                found: scope.name.clone(),
+            }),
+        );
+    }
+}
+
+fn resource_problem(uri: &str) -> Option<&'static str> {
+    let Ok(url) = Url::parse(uri) else { return Some("is not an absolute URL") };
+    if url.as_str() != uri && url.as_str().strip_suffix('/') != Some(uri) {
+        return Some("is not in its canonical spelling");
+    }
+    let usable = (url.scheme() == "https" || url.scheme() == "http") && url.query().is_none();
+    if !usable || url.fragment().is_some() || !url.username().is_empty() || url.password().is_some() {
+        return Some("is not a plain http or https URL");
+    }
+    (uri.ends_with('/') || uri.ends_with("/mcp"))
+        .then_some("ends with / or /mcp, which inbound values may add")
+}
+
+/// RFC 6749 §3.3, `scope-token`.
+pub(crate) fn is_scope_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{ConfigProblem, OAuthConfig, Resource, ScopeText};
+
+    fn resource(uri: &str) -> Resource {
+        let scope = ScopeText { name: "platform".into(), description: None };
+        Resource { uri: uri.into(), name: "Platform".into(), scopes: vec![scope] }
+    }
+
+    fn config(public_url: &str) -> OAuthConfig {
+        OAuthConfig::new(public_url, vec![resource("https://c.example/mcp/platform")])
+    }
+
+    #[test]
+    fn a_public_url_is_an_origin_in_one_spelling() {
+        let cases = [
+            ("https://c.example", true),
+            ("https://c.example:8443", true),
+            ("http://localhost:8080", true),
+            ("http://127.0.0.1:8080", true),
+            ("http://[::1]:8080", true),
+            ("http://c.example", false),
+            ("http://localhost.c.example", false),
+            ("http://localhost@c.example", false),
+            ("https://C.example", false),
+            ("https://c.example/", false),
+            ("https://c.example:443", false),
+            ("https://c.example/connect", false),
+            ("https://c.example?x", false),
+            ("https://u@c.example", false),
+            ("ftp://c.example", false),
+            ("c.example", false),
+            ("", false),
+        ];
+        for (url, valid) in cases {
+            assert_eq!(config(url).validate().is_ok(), valid, "{url}");
+        }
+    }
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let mut config = config("nonsense");
+        config.resources = vec![resource("https://c.example/a#b"), resource("relative")];
+        config.resources.push(Resource { scopes: vec![], ..resource("https://c.example/x") });
+        config.code_lifetime = Duration::from_secs(61);
+        config.max_clients = 0;
+        let problems = config.validate().unwrap_err();
+        assert_eq!(problems.0.len(), 6, "{problems}");
+        assert!(matches!(problems.0.first(), Some(ConfigProblem::PublicUrl { .. })));
+    }
+
+    #[test]
+    fn a_resource_is_named_exactly_or_by_its_transport_url() {
+        let config = config("https://c.example");
+        let cases = [
+            ("https://c.example/mcp/platform", true),
+            ("https://c.example/mcp/platform/mcp", true),
+            ("https://c.example/mcp/platform/mcp/mcp", false),
+            ("https://c.example/mcp/platform/", false),
+            ("https://c.example/mcp", false),
+            ("https://c.example/mcp/platformer", false),
+            ("https://C.example/mcp/platform", false),
+            ("/mcp/platform", false),
+            ("", false),
+        ];
+        for (uri, known) in cases {
+            assert_eq!(config.resource(uri).is_some(), known, "{uri}");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Consent: asked at every authorization, before the browser goes to an identity provider.
+//!
+//! A broker with one client at its identity provider must ask first: otherwise a provider that remembers the person
+//! would sign them in for a client they never saw. Who the person is, is not known yet; what they allow holds for whoever
+//! then signs in, in this browser only. Only after consent does the browser get the cookie that sign-in is bound to.
+
+use std::sync::Arc;
+
+use audit::{Action, Outcome};
+use axum::{Extension, body::Body, extract::State, response::Response};
+use http::{HeaderMap, StatusCode, Uri};
+
+use crate::{
+    body::read_form,
+    cookies,
+    error::Unavailable,
+    http_layer::RequestId,
+    interaction::{Opened, PageError, see_other},
+    pages::{self, ConsentPage, Destination, Form},
+    params::Params,
+    random::{Digest, secret},
+    server::Server,
+    store::Stage,
+};
+
+/// `GET /consent?interaction=…`
+pub(crate) async fn ask(
+    State(server): State<Arc<Server>>,
+    Extension(request_id): Extension<RequestId>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let page = show(&server, &uri, &headers).await;
+    page.unwrap_or_else(|error| error.respond(&server, &request_id))
+}
+
+async fn show(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<Response, PageError> {
+    let params = Params::parse(uri.query().unwrap_or_default()).map_err(|_| PageError::Unreadable)?;
+    let id = params.value("interaction").ok_or(PageError::NoInteraction)?;
+    let opened = Opened::find(server, headers, id, Stage::Consent).await?;
+    let resource = opened.resource(server)?;
+    let granted = |name: &str| opened.interaction.scope.split(' ').any(|scope| scope == name);
+    let scopes: Vec<pages::Scope<'_>> = resource
+        .scopes
+        .iter()
+        .filter(|scope| granted(&scope.name))
+        .map(|scope| pages::Scope { name: &scope.name, description: scope.description.as_deref() })
+        .collect();
+    let csrf = opened.csrf();
+    let page = ConsentPage {
+        brand: &server.config.brand,
+        client: pages::Client {
+            name: opened.client.name.as_deref(),
+            id_host: None,
+            destination: destination(&opened),
+        },
+        service: &resource.name,
+        scopes: &scopes,
+        person: None,
+        form: Form {
+            action: "/consent",
+            hidden: &[("interaction", opened.interaction.id.as_str()), ("csrf", csrf.as_str())],
+        },
+    };
+    Ok(page.respond(StatusCode::OK))
+}
+
+fn destination(opened: &Opened) -> Destination<'_> {
+    match opened.to.host() {
+        _ if opened.to.is_loopback() => Destination::ThisComputer,
+        Some(host) if opened.to.scheme() == "https" => Destination::Web(host),
+        _ => Destination::App(opened.to.scheme()),
+    }
+}
+
+/// `POST /consent`
+pub(crate) async fn decide(
+    State(server): State<Arc<Server>>,
+    Extension(request_id): Extension<RequestId>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let decided = act(&server, &request_id, &headers, body).await;
+    decided.unwrap_or_else(|error| error.respond(&server, &request_id))
+}
+
+async fn act(
+    server: &Server,
+    request_id: &RequestId,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, PageError> {
+    let form = read_form(headers, body).await.map_err(PageError::Body)?;
+    let opened = Opened::of_form(server, headers, &form, Stage::Consent).await?;
+    // Anything but a clear yes is a no.
+    if form.value("decision") != Some("allow") {
+        return opened.cancel(server, request_id, Action::Consent, "cancelled").await;
+    }
+    let cookie = secret(server.randomness.as_ref()).map_err(Unavailable::from)?;
+    let event = opened.event(Action::Consent, Outcome::Success, request_id);
+    let confirm = || server.record(event.clone());
+    let id = opened.interaction.id.as_str();
+    let approved = server
+        .store
+        .approve_interaction(id, &opened.interaction.cookie, &Digest::of(&cookie), server.now(), &confirm)
+        .await
+        .map_err(Unavailable::from)?;
+    if !approved {
+        return Err(PageError::NoInteraction);
+    }
+    let set_cookie = cookies::set(&server.config, Stage::SignIn, id, &cookie);
+    let mut response = see_other(&format!("/sign-in?interaction={id}"), set_cookie);
+    opened.clear_cookie(server, &mut response);
+    Ok(response)
+}

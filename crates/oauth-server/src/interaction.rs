@@ -1,0 +1,284 @@
+//! What the pages between `/authorize` and the code have in common.
+
+use std::sync::Arc;
+
+use audit::{Action, Event, Outcome, Party};
+use axum::response::{IntoResponse, Response};
+use connect_hosts::AllowedRedirect;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use secrecy::SecretString;
+
+use crate::{
+    body::BodyError,
+    config::Resource,
+    cookies,
+    error::{Unavailable, chain, with_retry_after},
+    http_layer::RequestId,
+    identity::UpstreamError,
+    pages::ErrorPage,
+    params::Params,
+    random::same,
+    server::Server,
+    store::{Client, Interaction, Stage},
+};
+
+/// Why a page cannot be shown or its form not be accepted. Nobody is redirected for it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum PageError {
+    /// The query is too long or not valid percent-encoded UTF-8.
+    #[error("the query cannot be read")]
+    Unreadable,
+    /// The form cannot be read.
+    #[error("the form cannot be read")]
+    Body(#[source] BodyError),
+    /// No such client is registered.
+    #[error("the client is not registered")]
+    UnknownClient,
+    /// The redirect is not registered, not allowed, or not named although it must be.
+    #[error("the redirect is not one of the client's allowed ones")]
+    BadRedirect,
+    /// The interaction is over, or never was, or belongs to another browser.
+    #[error("the interaction is not this browser's or is over")]
+    NoInteraction,
+    /// The form was not made by this server for this browser.
+    #[error("the form's anti-forgery value is wrong")]
+    Forged,
+    /// The identity source does not exist or did not send this answer.
+    #[error("the identity source is unknown")]
+    UnknownSource,
+    /// The identity provider does not answer; the interaction goes on.
+    #[error("the identity provider is unavailable")]
+    UpstreamDown(#[source] UpstreamError),
+    /// The identity provider's answer cannot be trusted.
+    #[error("the identity provider's answer was refused")]
+    UpstreamRefused(#[source] UpstreamError),
+    /// Something of ours is down.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// What an error page says.
+struct Words {
+    status: StatusCode,
+    title: &'static str,
+    text: &'static str,
+    remedy: &'static str,
+}
+
+impl PageError {
+    /// The page for it. This is where the chain is logged, once.
+    pub(crate) fn respond(&self, server: &Server, request_id: &RequestId) -> Response {
+        let Words { status, title, text, remedy } = self.words();
+        if status.is_server_error() {
+            tracing::error!(request_id = request_id.0, error = chain(self), "a page could not be shown");
+        } else {
+            tracing::info!(request_id = request_id.0, error = chain(self), "a page was refused");
+        }
+        let page = ErrorPage {
+            brand: &server.config.brand,
+            status,
+            title,
+            text,
+            remedy: Some(remedy),
+            reference: Some(&request_id.0),
+        };
+        let response = page.respond();
+        if status == StatusCode::SERVICE_UNAVAILABLE { with_retry_after(response) } else { response }
+    }
+
+    fn words(&self) -> Words {
+        const START_AGAIN: &str = "Go back to the application and connect again.";
+        match self {
+            Self::Unreadable => Words {
+                status: StatusCode::BAD_REQUEST,
+                title: "This link cannot be read",
+                text: "The address holds parameters that are too long or damaged.",
+                remedy: START_AGAIN,
+            },
+            Self::Body(error) => Words {
+                status: match error {
+                    BodyError::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                    BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+                    BodyError::Params(_) => StatusCode::BAD_REQUEST,
+                },
+                title: "This form cannot be read",
+                text: "What was sent is not a form of this site.",
+                remedy: START_AGAIN,
+            },
+            Self::UnknownClient => Words {
+                status: StatusCode::BAD_REQUEST,
+                title: "This application is not known here",
+                text: "It has not registered with this server, or its registration has expired.",
+                remedy: "Remove the connection in the application and add it again.",
+            },
+            Self::BadRedirect => Words {
+                status: StatusCode::BAD_REQUEST,
+                title: "This application may not receive the answer",
+                text: "The address it wants the answer at is not one it registered, or is not allowed here.",
+                remedy: "Add the connection again. If that does not help, ask whoever runs this server to allow the application.",
+            },
+            Self::NoInteraction => Words {
+                status: StatusCode::BAD_REQUEST,
+                title: "This sign-in is over",
+                text: "It has expired, was finished already, or was begun in another browser. Cookies must be enabled.",
+                remedy: START_AGAIN,
+            },
+            Self::Forged => Words {
+                status: StatusCode::FORBIDDEN,
+                title: "This form was not accepted",
+                text: "It was not sent from the page that this server showed you.",
+                remedy: START_AGAIN,
+            },
+            Self::UnknownSource => Words {
+                status: StatusCode::NOT_FOUND,
+                title: "There is no such way to sign in",
+                text: "The identity provider in the address is not one that this server uses.",
+                remedy: START_AGAIN,
+            },
+            Self::UpstreamDown(_) => Words {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                title: "Your identity provider does not answer",
+                text: "You could not be signed in just now. Nothing was lost.",
+                remedy: "Wait a moment and reload this page.",
+            },
+            Self::UpstreamRefused(_) => Words {
+                status: StatusCode::BAD_GATEWAY,
+                title: "You could not be signed in",
+                text: "The answer of your identity provider could not be accepted.",
+                remedy: "Connect again. If that does not help, give the reference below to whoever runs this server.",
+            },
+            Self::Unavailable(_) => Words {
+                status: StatusCode::SERVICE_UNAVAILABLE,
+                title: "This does not work right now",
+                text: "Something this server needs is not available. Nothing was changed.",
+                remedy: "Wait a moment and reload this page.",
+            },
+        }
+    }
+}
+
+/// An unexpired interaction of the browser that sent the request.
+pub(crate) struct Opened {
+    pub(crate) interaction: Interaction,
+    pub(crate) client: Client,
+    /// Checked again: the operator's list may have changed meanwhile.
+    pub(crate) to: AllowedRedirect,
+    /// The cookie of the present stage.
+    pub(crate) cookie: SecretString,
+}
+
+impl Opened {
+    /// Opens the interaction if it is in this stage and the browser has its cookie.
+    pub(crate) async fn find(
+        server: &Server,
+        headers: &HeaderMap,
+        id: &str,
+        stage: Stage,
+    ) -> Result<Self, PageError> {
+        let interaction = server.store.interaction(id).await.map_err(Unavailable::from)?;
+        let interaction = interaction.ok_or(PageError::NoInteraction)?;
+        if interaction.stage != stage || interaction.expires_at <= server.now() {
+            return Err(PageError::NoInteraction);
+        }
+        let cookie =
+            cookies::verified(&server.config, headers, &interaction).ok_or(PageError::NoInteraction)?;
+        let client = server.store.client(&interaction.client_id).await.map_err(Unavailable::from)?;
+        let client = client.ok_or(PageError::UnknownClient)?;
+        let to = server.redirects.check(&interaction.redirect_uri).map_err(|_| PageError::BadRedirect)?;
+        Ok(Self { interaction, client, to, cookie })
+    }
+
+    /// Opens the interaction that a posted form names, if the form was made for this browser (SEC-13).
+    pub(crate) async fn of_form(
+        server: &Server,
+        headers: &HeaderMap,
+        form: &Params,
+        stage: Stage,
+    ) -> Result<Self, PageError> {
+        let id = form.value("interaction").ok_or(PageError::NoInteraction)?;
+        let opened = Self::find(server, headers, id, stage).await?;
+        let csrf = form.value("csrf").unwrap_or_default();
+        if same(csrf, &opened.csrf()) { Ok(opened) } else { Err(PageError::Forged) }
+    }
+
+    /// The anti-forgery value of this stage's forms.
+    pub(crate) fn csrf(&self) -> String {
+        cookies::derive("csrf", &self.interaction.id, &self.cookie)
+    }
+
+    /// The resource, unless it was removed from the configuration meanwhile.
+    pub(crate) fn resource<'a>(&self, server: &'a Server) -> Result<&'a Resource, PageError> {
+        let uri = &self.interaction.resource;
+        server.config.resources.iter().find(|resource| resource.uri == *uri).ok_or(PageError::NoInteraction)
+    }
+
+    /// Ends the interaction because the person, or the identity provider for them, said no.
+    pub(crate) async fn cancel(
+        &self,
+        server: &Server,
+        request_id: &RequestId,
+        action: Action,
+        reason: &'static str,
+    ) -> Result<Response, PageError> {
+        let event = self.event(action, Outcome::Denied, request_id).reason(reason);
+        let confirm = || server.record(event.clone());
+        let cancelled =
+            server.store.cancel_interaction(&self.interaction.id, &self.interaction.cookie, &confirm).await;
+        if !cancelled.map_err(Unavailable::from)? {
+            return Err(PageError::NoInteraction);
+        }
+        let parameters = [
+            ("error", "access_denied"),
+            ("error_description", "the person or their identity provider said no"),
+        ];
+        let mut response =
+            respond_to_client(server, &self.to, self.interaction.state.as_deref(), &parameters);
+        self.clear_cookie(server, &mut response);
+        Ok(response)
+    }
+
+    /// Tells the browser to forget the cookie of this stage.
+    pub(crate) fn clear_cookie(&self, server: &Server, response: &mut Response) {
+        let cleared = cookies::clear(&server.config, self.interaction.stage, &self.interaction.id);
+        if let Some(value) = cleared {
+            response.headers_mut().append(header::SET_COOKIE, value);
+        }
+    }
+
+    /// An event about this client's request, before it is known who the person is.
+    pub(crate) fn event(&self, action: Action, outcome: Outcome, request_id: &RequestId) -> Event {
+        let party = Party { client: Some(self.client.id.clone()), ..Party::default() };
+        Event::new(action, outcome, Arc::new(party))
+            .request_id(request_id.0.as_str())
+            .target(self.interaction.resource.as_str())
+    }
+}
+
+/// Sends the browser back to the client, always with `iss` (RFC 9207 §2) and with the client's `state`, if any.
+pub(crate) fn respond_to_client(
+    server: &Server,
+    to: &AllowedRedirect,
+    state: Option<&str>,
+    parameters: &[(&str, &str)],
+) -> Response {
+    let mut all = parameters.to_vec();
+    all.extend(state.map(|state| ("state", state)));
+    all.push(("iss", &server.config.public_url));
+    see_other(&to.with_query(&all), None)
+}
+
+/// A redirect that is followed with GET, kept by nobody and named to nobody (SEC-9).
+pub(crate) fn see_other(location: &str, set_cookie: Option<HeaderValue>) -> Response {
+    let Ok(location) = HeaderValue::from_str(location) else {
+        // Every location is an allowed redirect or a path of ours: ASCII without controls.
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::LOCATION, location);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.extend(set_cookie.map(|value| (header::SET_COOKIE, value)));
+    response
+}

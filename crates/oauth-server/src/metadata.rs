@@ -1,0 +1,93 @@
+//! What this server says about itself: RFC 8414, the OpenID Connect form of the same, and the keys.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, header};
+use serde_json::{Map, Value, json};
+
+use crate::{config::OAuthConfig, server::Server};
+
+/// How long the documents may be cached: a removed key is gone everywhere within this time (SEC-28).
+const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
+/// The scope that asks for a refresh token. Every client gets one that registered for it; it is listed here only,
+/// never by a resource.
+pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
+
+/// The documents, rendered once.
+pub(crate) struct Documents {
+    authorization_server: String,
+    openid: String,
+}
+
+impl Documents {
+    /// Renders both. Only what exists is advertised.
+    pub(crate) fn new(config: &OAuthConfig, algorithm: &str) -> Self {
+        let common = common(config);
+        let mut openid = common.clone();
+        // Required by OpenID Connect Discovery §3; clients that find this form first parse it strictly.
+        openid.insert("subject_types_supported".into(), json!(["public"]));
+        openid.insert("id_token_signing_alg_values_supported".into(), json!([algorithm]));
+        Self {
+            authorization_server: Value::Object(common).to_string(),
+            openid: Value::Object(openid).to_string(),
+        }
+    }
+}
+
+fn common(config: &OAuthConfig) -> Map<String, Value> {
+    let scopes =
+        config.resources.iter().flat_map(|resource| &resource.scopes).map(|scope| scope.name.as_str());
+    let scopes: BTreeSet<&str> = scopes.chain([OFFLINE_ACCESS]).collect();
+    let resources: Vec<&str> = config.resources.iter().map(|resource| resource.uri.as_str()).collect();
+    let authentication = json!(["none", "client_secret_basic", "client_secret_post"]);
+    [
+        ("issuer", json!(config.public_url)),
+        ("authorization_endpoint", json!(config.url_of("/authorize"))),
+        ("token_endpoint", json!(config.url_of("/token"))),
+        ("registration_endpoint", json!(config.url_of("/register"))),
+        ("revocation_endpoint", json!(config.url_of("/revoke"))),
+        ("jwks_uri", json!(config.url_of("/.well-known/jwks.json"))),
+        ("scopes_supported", json!(scopes)),
+        ("response_types_supported", json!(["code"])),
+        ("response_modes_supported", json!(["query"])),
+        ("grant_types_supported", json!(["authorization_code", "refresh_token"])),
+        ("token_endpoint_auth_methods_supported", authentication.clone()),
+        ("revocation_endpoint_auth_methods_supported", authentication),
+        ("code_challenge_methods_supported", json!(["S256"])),
+        ("authorization_response_iss_parameter_supported", json!(true)),
+        ("request_uri_parameter_supported", json!(false)),
+        ("protected_resources", json!(resources)),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+/// `GET /.well-known/oauth-authorization-server`
+pub(crate) async fn authorization_server(State(server): State<Arc<Server>>) -> Response {
+    document(server.documents.authorization_server.clone(), "application/json")
+}
+
+/// `GET /.well-known/openid-configuration`
+pub(crate) async fn openid_configuration(State(server): State<Arc<Server>>) -> Response {
+    document(server.documents.openid.clone(), "application/json")
+}
+
+/// `GET /.well-known/jwks.json`
+pub(crate) async fn jwks(State(server): State<Arc<Server>>) -> Response {
+    document(server.keys.jwks_json().to_owned(), "application/jwk-set+json")
+}
+
+fn document(body: String, media_type: &'static str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
+        (header::CACHE_CONTROL, CACHE_CONTROL),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    ];
+    (headers, body).into_response()
+}

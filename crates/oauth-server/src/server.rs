@@ -1,0 +1,245 @@
+//! The server: its parts, what it refuses to start with, and its routes.
+
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use audit::{AuditLog, AuditUnavailable, Event};
+use axum::{
+    Router, middleware,
+    routing::{get, post},
+};
+use connect_hosts::RedirectPolicy;
+use tokio::time::MissedTickBehavior;
+
+use crate::{
+    authorize, callback,
+    clock::{Clock, before},
+    config::{ConfigProblems, OAuthConfig},
+    consent, exchange, http_layer,
+    identity::IdentitySource,
+    keys::{KeyError, KeyRing},
+    metadata::{self, Documents},
+    random::Randomness,
+    register,
+    revocation_view::RevocationView,
+    revoke, sign_in,
+    store::{Store, StoreError},
+};
+
+/// How often revocations by other replicas are looked for.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
+
+/// Expired rows are deleted at every such number of refreshes.
+const REFRESHES_PER_PRUNE: u64 = 30;
+
+/// The most rows of a kind that one statement deletes.
+const PRUNE_BATCH: u64 = 500;
+
+/// What the server works with.
+pub struct Parts {
+    /// Keeps what must survive.
+    pub store: Arc<dyn Store>,
+    /// Where people sign in.
+    pub identity_sources: Vec<IdentitySource>,
+    /// Which redirects may receive a code.
+    pub redirects: RedirectPolicy,
+    /// Records every step.
+    pub audit: AuditLog,
+    /// The time.
+    pub clock: Clock,
+    /// Unguessable bytes.
+    pub randomness: Arc<dyn Randomness>,
+}
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The settings.
+    #[error("the authorization server's settings cannot be used: {0}")]
+    Config(ConfigProblems),
+    /// Nobody could sign in.
+    #[error("no identity source is configured: name an OpenID Connect provider")]
+    NoIdentitySource,
+    /// Two sources would share a callback.
+    #[error("identity source {id:?} is configured twice: each needs its own id")]
+    DuplicateIdentitySource {
+        /// The id.
+        id: String,
+    },
+    /// Passwords in a configuration file are for trying things out.
+    #[error(
+        "static_users is for trying things out and needs a loopback public_url, found {public_url:?}: \
+         configure an OpenID Connect provider instead"
+    )]
+    StaticUsersBeyondLoopback {
+        /// The public URL.
+        public_url: String,
+    },
+    /// The signing keys.
+    #[error("the signing keys are not usable")]
+    Keys(#[from] KeyError),
+    /// The revocations in force.
+    #[error("the revocations in force cannot be read")]
+    Store(#[from] StoreError),
+}
+
+/// The authorization server. Clones share everything.
+#[derive(Clone)]
+pub struct OAuthServer(Arc<Server>);
+
+/// What every route works with.
+pub(crate) struct Server {
+    pub(crate) config: OAuthConfig,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) identity_sources: Vec<Arc<IdentitySource>>,
+    pub(crate) redirects: RedirectPolicy,
+    pub(crate) audit: AuditLog,
+    pub(crate) clock: Clock,
+    pub(crate) randomness: Arc<dyn Randomness>,
+    pub(crate) keys: KeyRing,
+    pub(crate) documents: Documents,
+    pub(crate) revocations: Arc<RevocationView>,
+}
+
+impl OAuthServer {
+    /// Checks the settings, loads or makes the signing key and reads the revocations in force.
+    ///
+    /// # Errors
+    /// [`StartError`], when any of that fails or nobody could sign in.
+    pub async fn new(config: OAuthConfig, parts: Parts) -> Result<Self, StartError> {
+        config.validate().map_err(StartError::Config)?;
+        check_identity_sources(&config, &parts.identity_sources)?;
+        let now = (parts.clock)();
+        let keys = KeyRing::load(parts.store.as_ref(), config.signing_algorithm, now).await?;
+        let revocations = Arc::new(RevocationView::new(config.access_lifetime));
+        revocations.refresh(parts.store.as_ref(), now).await?;
+        let documents = Documents::new(&config, config.signing_algorithm.as_str());
+        let Parts { store, identity_sources, redirects, audit, clock, randomness } = parts;
+        Ok(Self(Arc::new(Server {
+            config,
+            store,
+            identity_sources: identity_sources.into_iter().map(Arc::new).collect(),
+            redirects,
+            audit,
+            clock,
+            randomness,
+            keys,
+            documents,
+            revocations,
+        })))
+    }
+
+    /// Every public route of the authorization server. It has no fallback: an unknown path is a plain 404, unless the
+    /// binary routes it elsewhere.
+    pub fn router(&self) -> Router {
+        let for_browser_clients = Router::new()
+            .route("/.well-known/oauth-authorization-server", get(metadata::authorization_server))
+            .route("/.well-known/openid-configuration", get(metadata::openid_configuration))
+            .route("/.well-known/jwks.json", get(metadata::jwks))
+            .route("/auth/.well-known/jwks.json", get(metadata::jwks))
+            .route("/register", post(register::register))
+            .route("/auth/register", post(register::register))
+            .route("/token", post(exchange::token))
+            .route("/auth/token", post(exchange::token))
+            .route("/revoke", post(revoke::revoke))
+            .route("/auth/revoke", post(revoke::revoke))
+            .layer(middleware::from_fn(http_layer::cors));
+        let for_people = Router::new()
+            .route("/authorize", get(authorize::by_query).post(authorize::by_form))
+            .route("/connect/authorize", get(authorize::by_query).post(authorize::by_form))
+            .route("/consent", get(consent::ask).post(consent::decide))
+            .route("/sign-in", get(sign_in::start).post(sign_in::submit))
+            .route("/callback/{source}", get(callback::callback));
+        for_browser_clients
+            .merge(for_people)
+            .layer(middleware::from_fn_with_state(Arc::clone(&self.0), http_layer::request_id))
+            .with_state(Arc::clone(&self.0))
+    }
+
+    /// The JWK set that verifies the access tokens, for a verifier in the same process.
+    #[must_use]
+    pub fn jwks_json(&self) -> &str {
+        self.0.keys.jwks_json()
+    }
+
+    /// The revoked grants, for the gateway in the same process.
+    #[must_use]
+    pub fn revocations(&self) -> Arc<RevocationView> {
+        Arc::clone(&self.0.revocations)
+    }
+
+    /// Follows revocations by other replicas every two seconds and deletes what has expired every minute, for ever.
+    /// The binary runs it as a task.
+    pub async fn maintain(self) {
+        let mut interval = tokio::time::interval(REFRESH_INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let failing = AtomicBool::new(false);
+        for round in 0_u64.. {
+            interval.tick().await;
+            let result = self.0.maintain_once(round % REFRESHES_PER_PRUNE == 0).await;
+            let failed_before = failing.swap(result.is_err(), std::sync::atomic::Ordering::Relaxed);
+            match result {
+                Err(error) if !failed_before => {
+                    tracing::error!(error = crate::error::chain(&error), "revocations cannot be followed");
+                }
+                Ok(()) if failed_before => tracing::info!("revocations are followed again"),
+                _ => {}
+            }
+        }
+    }
+}
+
+impl fmt::Debug for OAuthServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthServer").field("issuer", &self.0.config.public_url).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// The present time.
+    pub(crate) fn now(&self) -> std::time::SystemTime {
+        (self.clock)()
+    }
+
+    /// Records an event before something is allowed: when this fails, refuse.
+    pub(crate) fn record(&self, event: Event) -> Result<(), AuditUnavailable> {
+        self.audit.record(event)
+    }
+
+    /// Records that something was refused, which stays refused whether or not the log works; the log counts what it
+    /// loses.
+    pub(crate) fn record_refusal(&self, event: Event) {
+        let _ = self.audit.record(event);
+    }
+
+    async fn maintain_once(&self, prune: bool) -> Result<(), StoreError> {
+        self.revocations.refresh(self.store.as_ref(), self.now()).await?;
+        if prune {
+            let now = self.now();
+            let unused_before = before(now, self.config.unused_client_lifetime);
+            self.store.prune(now, unused_before, PRUNE_BATCH).await?;
+        }
+        Ok(())
+    }
+}
+
+fn check_identity_sources(config: &OAuthConfig, sources: &[IdentitySource]) -> Result<(), StartError> {
+    if sources.is_empty() {
+        return Err(StartError::NoIdentitySource);
+    }
+    let mut seen = BTreeSet::new();
+    for source in sources {
+        if !seen.insert(source.id()) {
+            return Err(StartError::DuplicateIdentitySource { id: source.id().to_owned() });
+        }
+        if matches!(source, IdentitySource::Static(_)) && !config.is_loopback() {
+            return Err(StartError::StaticUsersBeyondLoopback { public_url: config.public_url.clone() });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! Sign-in: at an identity provider, or with a user name and a password of the static list.
+
+use std::sync::Arc;
+
+use audit::{Action, Outcome, Party};
+use axum::{Extension, body::Body, extract::State, response::Response};
+use http::{HeaderMap, StatusCode, Uri};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    body::read_form,
+    clock::after,
+    cookies,
+    error::Unavailable,
+    http_layer::RequestId,
+    identity::{Identity, IdentitySource, OidcUpstream},
+    interaction::{Opened, PageError, respond_to_client, see_other},
+    pages::{ChooserPage, Form, Provider, SignInPage},
+    params::Params,
+    random::{Digest, identifier, secret},
+    server::Server,
+    store::{Code, Grant, Stage},
+};
+
+/// `GET /sign-in?interaction=…[&idp=…]`
+pub(crate) async fn start(
+    State(server): State<Arc<Server>>,
+    Extension(request_id): Extension<RequestId>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let started = try_start(&server, &uri, &headers).await;
+    started.unwrap_or_else(|error| error.respond(&server, &request_id))
+}
+
+async fn try_start(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<Response, PageError> {
+    let params = Params::parse(uri.query().unwrap_or_default()).map_err(|_| PageError::Unreadable)?;
+    let id = params.value("interaction").ok_or(PageError::NoInteraction)?;
+    let opened = Opened::find(server, headers, id, Stage::SignIn).await?;
+    match (params.value("idp"), server.identity_sources.as_slice()) {
+        (Some(id), _) => start_at(server, &opened, source(server, id)?).await,
+        (None, [only]) => start_at(server, &opened, only).await,
+        (None, several) => Ok(choose(server, &opened, several)),
+    }
+}
+
+/// The configured source with this id.
+pub(crate) fn source<'a>(server: &'a Server, id: &str) -> Result<&'a Arc<IdentitySource>, PageError> {
+    server.identity_sources.iter().find(|source| source.id() == id).ok_or(PageError::UnknownSource)
+}
+
+async fn start_at(server: &Server, opened: &Opened, source: &IdentitySource) -> Result<Response, PageError> {
+    match source {
+        IdentitySource::Static(users) => Ok(ask_password(server, opened, users.id(), "", false)),
+        IdentitySource::Oidc(upstream) => {
+            let binding = Binding::new(server, opened, upstream);
+            let url = upstream
+                .begin(&binding.redirect_uri, &binding.state, &binding.nonce, &binding.pkce_challenge())
+                .await
+                .map_err(upstream_error)?;
+            Ok(see_other(&url, None))
+        }
+    }
+}
+
+/// What the provider cannot do now is tried again; the rest is refused.
+pub(crate) fn upstream_error(error: crate::identity::UpstreamError) -> PageError {
+    if error.is_transient() { PageError::UpstreamDown(error) } else { PageError::UpstreamRefused(error) }
+}
+
+/// What ties a sign-in at one provider to one browser (SEC-14): all of it is made from the cookie that the browser got
+/// after consent, so that nothing has to be stored and nobody else can make it.
+pub(crate) struct Binding {
+    pub(crate) redirect_uri: String,
+    pub(crate) state: String,
+    pub(crate) nonce: String,
+    pub(crate) pkce_verifier: String,
+}
+
+impl Binding {
+    pub(crate) fn new(server: &Server, opened: &Opened, upstream: &OidcUpstream) -> Self {
+        let id = &opened.interaction.id;
+        let derive =
+            |purpose: &str| cookies::derive(&format!("{purpose} {}", upstream.id()), id, &opened.cookie);
+        Self {
+            redirect_uri: server.config.url_of(&format!("/callback/{}", upstream.id())),
+            state: format!("{id}.{}", derive("state")),
+            nonce: derive("nonce"),
+            pkce_verifier: derive("pkce"),
+        }
+    }
+
+    fn pkce_challenge(&self) -> String {
+        Digest::of_text(&self.pkce_verifier).to_text()
+    }
+}
+
+fn choose(server: &Server, opened: &Opened, sources: &[Arc<IdentitySource>]) -> Response {
+    let csrf = opened.csrf();
+    let providers: Vec<Provider<'_>> =
+        sources.iter().map(|source| Provider { id: source.id(), label: source.label() }).collect();
+    let page = ChooserPage {
+        brand: &server.config.brand,
+        client_name: opened.client.name.as_deref(),
+        providers: &providers,
+        form: Form {
+            action: "/sign-in",
+            hidden: &[("interaction", opened.interaction.id.as_str()), ("csrf", csrf.as_str())],
+        },
+    };
+    page.respond(StatusCode::OK)
+}
+
+fn ask_password(server: &Server, opened: &Opened, source: &str, username: &str, failed: bool) -> Response {
+    let csrf = opened.csrf();
+    let page = SignInPage {
+        brand: &server.config.brand,
+        client_name: opened.client.name.as_deref(),
+        username,
+        failed,
+        form: Form {
+            action: "/sign-in",
+            hidden: &[
+                ("interaction", opened.interaction.id.as_str()),
+                ("csrf", csrf.as_str()),
+                ("idp", source),
+            ],
+        },
+    };
+    page.respond(if failed { StatusCode::FORBIDDEN } else { StatusCode::OK })
+}
+
+/// `POST /sign-in`
+pub(crate) async fn submit(
+    State(server): State<Arc<Server>>,
+    Extension(request_id): Extension<RequestId>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let submitted = try_submit(&server, &request_id, &headers, body).await;
+    submitted.unwrap_or_else(|error| error.respond(&server, &request_id))
+}
+
+async fn try_submit(
+    server: &Server,
+    request_id: &RequestId,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, PageError> {
+    let form = read_form(headers, body).await.map_err(PageError::Body)?;
+    let opened = Opened::of_form(server, headers, &form, Stage::SignIn).await?;
+    if form.value("decision") == Some("cancel") {
+        return opened.cancel(server, request_id, Action::Login, "cancelled").await;
+    }
+    let source = source(server, form.value("idp").ok_or(PageError::UnknownSource)?)?;
+    let (IdentitySource::Static(_), Some(username)) = (source.as_ref(), form.value("username")) else {
+        // A choice: followed by GET, which can be repeated when the provider is down.
+        let id = &opened.interaction.id;
+        return Ok(see_other(&format!("/sign-in?interaction={id}&idp={}", source.id()), None));
+    };
+    let password = SecretString::from(form.value("password").unwrap_or_default());
+    if let Some(identity) = verify(source, username, password).await {
+        return finish(server, request_id, &opened, source.id(), identity).await;
+    }
+    let event = opened.event(Action::Login, Outcome::Denied, request_id).reason("wrong_password");
+    server.record_refusal(event);
+    Ok(ask_password(server, &opened, source.id(), username, true))
+}
+
+/// Hashing a password takes long on purpose: not on a thread that serves others.
+async fn verify(source: &Arc<IdentitySource>, username: &str, password: SecretString) -> Option<Identity> {
+    let (source, username) = (Arc::clone(source), username.to_owned());
+    let verified = tokio::task::spawn_blocking(move || match source.as_ref() {
+        IdentitySource::Static(users) => users.verify(&username, &password),
+        IdentitySource::Oidc(_) => None,
+    });
+    verified.await.ok().flatten()
+}
+
+/// Exchanges the interaction for a grant and sends the browser back to the client with a code.
+pub(crate) async fn finish(
+    server: &Server,
+    request_id: &RequestId,
+    opened: &Opened,
+    source: &str,
+    identity: Identity,
+) -> Result<Response, PageError> {
+    let now = server.now();
+    let interaction = &opened.interaction;
+    let plain_code = secret(server.randomness.as_ref()).map_err(Unavailable::from)?;
+    let grant = Grant {
+        id: identifier(server.randomness.as_ref()).map_err(Unavailable::from)?,
+        client_id: opened.client.id.clone(),
+        identity,
+        identity_source: source.to_owned(),
+        resource: interaction.resource.clone(),
+        scope: interaction.scope.clone(),
+        authenticated_at: now,
+        expires_at: after(now, server.config.refresh_absolute_lifetime),
+        revoked_at: None,
+    };
+    let code = Code {
+        digest: Digest::of(&plain_code),
+        grant_id: grant.id.clone(),
+        redirect_uri: interaction.redirect_uri_given.then(|| interaction.redirect_uri.clone()),
+        code_challenge: interaction.code_challenge.clone(),
+        expires_at: after(now, server.config.code_lifetime),
+        used_at: None,
+    };
+    let mut event = opened.event(Action::Login, Outcome::Success, request_id);
+    event.party = Arc::new(party_of(&grant));
+    let confirm = || server.record(event.clone());
+    let completed = server
+        .store
+        .complete_interaction(&interaction.id, &interaction.cookie, &grant, &code, now, &confirm)
+        .await
+        .map_err(Unavailable::from)?;
+    if !completed {
+        return Err(PageError::NoInteraction);
+    }
+    let parameters = [("code", plain_code.expose_secret())];
+    let mut response = respond_to_client(server, &opened.to, interaction.state.as_deref(), &parameters);
+    opened.clear_cookie(server, &mut response);
+    Ok(response)
+}
+
+/// Whom an event under this grant concerns.
+pub(crate) fn party_of(grant: &Grant) -> Party {
+    Party {
+        issuer: Some(grant.identity.issuer.clone()),
+        subject: Some(grant.identity.subject.clone()),
+        tenant: grant.identity.tenant.clone(),
+        client: Some(grant.client_id.clone()),
+        ..Party::default()
+    }
+}
