@@ -14,7 +14,7 @@ pub struct StsFailure<'a> {
     pub code: &'a str,
     /// The `Message` element, empty when there was none. It is read for known facts and not kept.
     pub message: &'a str,
-    /// The `RequestId` element.
+    /// The id under which AWS recorded the call.
     pub aws_request_id: Option<&'a str>,
 }
 
