@@ -1,1 +1,14 @@
-//! Skeleton.
+//! Connect Server as a program: configuration, wiring and command line around the crates that decide.
+//!
+//! [`run`] is the whole program. [`start`] serves within another process, which the quickstart and the tests do.
+
+mod cli;
+pub mod config;
+mod database;
+mod secrets;
+mod serve;
+
+pub use cli::run;
+pub use database::DatabaseError;
+pub use secrets::SecretError;
+pub use serve::{Running, StartError, start};

@@ -1,2 +1,5 @@
-//! Skeleton.
-fn main() {}
+//! The program; everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    quickstart::cli::run(std::env::args_os())
+}

@@ -1,0 +1,156 @@
+//! The command line: arguments in, exit code out. 0 is success, 1 a failure, 2 wrong usage.
+
+mod check;
+mod error;
+mod health;
+mod mapping;
+
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+use secrecy::SecretString;
+use settings::Document;
+use telemetry::{LogFormat, init_tracing};
+
+pub(crate) use error::{Chain, CliError};
+
+use crate::{
+    config::{Config, EXAMPLE, PREFIX},
+    database, serve,
+};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "connect-server",
+    version,
+    about = "Signs people in to MCP services and decides their IAM roles"
+)]
+struct Arguments {
+    /// Configuration file (TOML). Every setting can also be a variable CONNECT_….
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or Ctrl-C.
+    Serve,
+    /// Check the configuration, the database and the identity providers, and say what is wrong.
+    Check {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read or change who gets which role.
+    #[command(subcommand)]
+    Mapping(mapping::MappingCommand),
+    /// Bring the database's tables up to date.
+    Migrate,
+    /// Ask a running server on this machine whether it is well; exit code 0 or 1.
+    Healthcheck,
+    /// Help with the configuration file.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Print a configuration file with every setting explained.
+    Example,
+    /// Hash a password for a `[[static_user]]`, read from standard input.
+    Password,
+}
+
+/// Runs the program with its arguments and environment.
+pub fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version arrive here too and are a success. A closed terminal is nobody's loss.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    match dispatch(arguments, environment) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "connect-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(
+    arguments: Arguments,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<(), CliError> {
+    let config = move || read_config(arguments.config.as_deref(), environment);
+    match arguments.command {
+        Command::Config(ConfigCommand::Example) => print(EXAMPLE),
+        Command::Config(ConfigCommand::Password) => hash_password(),
+        Command::Serve => {
+            let config = config()?;
+            start_logging(&config)?;
+            block_on(serve::until_signal(config))
+        }
+        Command::Check { json } => block_on(check::run(config(), json)),
+        Command::Mapping(command) => block_on(mapping::run(config()?, command)),
+        Command::Migrate => block_on(migrate(config()?)),
+        Command::Healthcheck => block_on(health::run(config()?)),
+    }
+}
+
+fn read_config(
+    file: Option<&std::path::Path>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Result<Config, CliError> {
+    // A variable that is not text can be none of ours.
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let document = Document::load(file, PREFIX, environment.into_iter().filter_map(text))?;
+    Ok(Config::read(&document)?)
+}
+
+fn start_logging(config: &Config) -> Result<(), CliError> {
+    let format = if config.log.json { LogFormat::Json } else { LogFormat::Text };
+    init_tracing(format, config.log.filter.as_deref()).map_err(CliError::Logging)
+}
+
+async fn migrate(config: Config) -> Result<(), CliError> {
+    let connection = database::connect(&config.database).await?;
+    let applied = database::migrate(&connection).await?;
+    print(&format!("{applied} migration(s) applied to {}\n", config.database.url.as_str()))
+}
+
+fn hash_password() -> Result<(), CliError> {
+    if io::stdin().is_terminal() {
+        let _ = writeln!(io::stderr(), "Type the password, then Enter:");
+    }
+    let mut password = String::new();
+    io::stdin().read_line(&mut password).map_err(CliError::Terminal)?;
+    let password = SecretString::from(password.trim_end_matches(['\r', '\n']).to_owned());
+    let hash = oauth_server::identity::hash_password(&password).map_err(CliError::Password)?;
+    print(&format!("{hash}\n"))
+}
+
+fn print(text: &str) -> Result<(), CliError> {
+    io::stdout().write_all(text.as_bytes()).map_err(CliError::Terminal)
+}
+
+fn block_on(task: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(CliError::Terminal)?
+        .block_on(task)
+}

@@ -1,0 +1,105 @@
+//! The authorization server as configured.
+
+use std::sync::Arc;
+
+use audit::AuditLog;
+use connect_hosts::RedirectPolicy;
+use oauth_server::{
+    Brand, OAuthConfig, OAuthServer, Parts, Resource, ScopeText, SigningAlgorithm, SystemRandomness,
+    identity::{IdentitySource, OidcUpstream, OidcUpstreamConfig, StaticUser, StaticUsers},
+    store::SeaOrmStore,
+};
+use sea_orm::DatabaseConnection;
+use secrecy::ExposeSecret;
+
+use super::{Clock, StartError};
+use crate::{
+    config::{self, Algorithm, Config},
+    secrets,
+};
+
+/// The issuer of people who are in the configuration.
+pub(crate) fn static_issuer(config: &Config) -> String {
+    format!("{}/static", config.public_url.as_str())
+}
+
+pub(super) async fn server(
+    config: &Config,
+    connection: DatabaseConnection,
+    audit: &AuditLog,
+    clock: &Clock,
+) -> Result<OAuthServer, StartError> {
+    let parts = Parts {
+        store: Arc::new(SeaOrmStore::new(connection)),
+        identity_sources: identity_sources(config).await?,
+        redirects: RedirectPolicy::new(config.allowed_hosts.clone()),
+        audit: audit.clone(),
+        clock: Arc::clone(clock),
+        randomness: Arc::new(SystemRandomness),
+    };
+    Ok(OAuthServer::new(oauth_config(config)?, parts).await?)
+}
+
+fn oauth_config(config: &Config) -> Result<OAuthConfig, StartError> {
+    let resources = config.services.iter().map(|service| resource(config, service)).collect();
+    let mut oauth = OAuthConfig::new(config.public_url.as_str(), resources);
+    oauth.access_lifetime = config.tokens.access;
+    oauth.refresh_idle_lifetime = config.tokens.refresh_idle;
+    oauth.refresh_absolute_lifetime = config.tokens.refresh_absolute;
+    oauth.signing_algorithm = match config.tokens.algorithm {
+        Algorithm::Es256 => SigningAlgorithm::Es256,
+        Algorithm::EdDsa => SigningAlgorithm::EdDsa,
+    };
+    oauth.brand = Brand::new(&config.brand.name, config.brand.support_link.as_deref())?;
+    Ok(oauth)
+}
+
+fn resource(config: &Config, service: &config::Service) -> Resource {
+    let scope = |name: &String| ScopeText {
+        name: name.clone(),
+        description: service.scope_descriptions.get(name).cloned(),
+    };
+    Resource {
+        uri: format!("{}{}", config.public_url.as_str(), service.path.as_str()),
+        name: service.label.clone(),
+        scopes: service.scopes.iter().map(scope).collect(),
+    }
+}
+
+async fn identity_sources(config: &Config) -> Result<Vec<IdentitySource>, StartError> {
+    let http = OidcUpstream::http_client().build()?;
+    let mut sources = Vec::new();
+    for provider in &config.identity_providers {
+        let client_secret = match &provider.client_secret {
+            Some(secret) => Some(secrets::resolve(secret).await?),
+            None => None,
+        };
+        let upstream = OidcUpstreamConfig {
+            id: provider.id.to_string(),
+            label: provider.label.clone(),
+            issuer: provider.issuer.clone(),
+            client_id: provider.client_id.clone(),
+            client_secret,
+            scopes: provider.scopes.clone(),
+            tenant_claim: provider.tenant_claim.clone(),
+            hint_claims: provider.hint_claims.clone(),
+        };
+        sources.push(IdentitySource::Oidc(OidcUpstream::new(upstream, http.clone())?));
+    }
+    if !config.static_users.is_empty() {
+        let users = config.static_users.iter().map(static_user).collect();
+        sources.push(IdentitySource::Static(StaticUsers::new("static", static_issuer(config), users)?));
+    }
+    Ok(sources)
+}
+
+fn static_user(user: &config::StaticUser) -> StaticUser {
+    StaticUser {
+        username: user.username.clone(),
+        password_hash: user.password_hash.expose_secret().to_owned(),
+        tenant: user.tenant.clone(),
+        subject: user.username.clone(),
+        display_name: user.display_name.clone(),
+        hints: user.hints.clone(),
+    }
+}
