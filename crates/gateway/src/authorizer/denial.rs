@@ -1,0 +1,98 @@
+//! Why a call is not allowed.
+
+use std::sync::Arc;
+
+use audit::Party;
+use limits::Limited;
+use oidc_verify::VerifyError;
+use role_mapper::DenyReason;
+
+/// Why, and about whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// Why.
+    pub denial: Denial,
+    /// The caller, when the token was genuine.
+    pub party: Option<Arc<Party>>,
+}
+
+impl Denied {
+    pub(super) fn stranger(denial: Denial) -> Self {
+        Self { denial, party: None }
+    }
+}
+
+/// Why a call is not allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Denial {
+    /// The token is not acceptable; the stable word of the verification.
+    Token(&'static str),
+    /// The issuer's keys are not at hand.
+    KeysUnavailable,
+    /// The token is for another resource.
+    Audience,
+    /// A token of ours lacks a scope.
+    Scope,
+    /// A token of ours lacks a claim that we put in, or has it in another type.
+    OwnClaim(&'static str),
+    /// The identity's issuer is not an accepted one.
+    IdentityIssuer,
+    /// The grant behind the token was revoked.
+    Revoked,
+    /// The mapping grants nothing.
+    Mapping(DenyReason),
+    /// The mapping was not confirmed for too long.
+    MappingTooOld,
+    /// Too many calls.
+    Limited(Limited),
+    /// The decision cannot be written as headers; the text says why.
+    Unwritable(String),
+    /// A cryptographic function failed.
+    Internal,
+}
+
+impl Denial {
+    pub(super) fn of_verification(error: &VerifyError) -> Self {
+        if error.is_transient() { Self::KeysUnavailable } else { Self::Token(error.reason()) }
+    }
+
+    /// A stable word for audit events and metrics.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Token(reason) => reason,
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::Audience => "audience",
+            Self::Scope => "insufficient_scope",
+            Self::OwnClaim(_) => "own_claim",
+            Self::IdentityIssuer => "identity_issuer",
+            Self::Revoked => "revoked",
+            Self::Mapping(reason) => reason.as_str(),
+            Self::MappingTooOld => "mapping_too_old",
+            Self::Limited(_) => "rate_limited",
+            Self::Unwritable(_) => "decision_unwritable",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Whether the same call may succeed later without anybody doing anything about the token: 503, not 401.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::KeysUnavailable
+            | Self::MappingTooOld
+            | Self::Unwritable(_)
+            | Self::Internal
+            | Self::Mapping(DenyReason::TenantBroken) => true,
+            Self::Token(_)
+            | Self::Audience
+            | Self::Scope
+            | Self::OwnClaim(_)
+            | Self::IdentityIssuer
+            | Self::Revoked
+            | Self::Mapping(_)
+            | Self::Limited(_) => false,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! From a verified token to the identity that the mapping knows.
+
+use std::sync::LazyLock;
+
+use audit::Party;
+use oidc_verify::VerifiedToken;
+use serde_json::{Map, Value};
+
+use super::Denial;
+
+/// Who calls.
+pub(super) struct Identity<'a> {
+    pub(super) issuer: &'a str,
+    pub(super) subject: &'a str,
+    pub(super) tenant: Option<&'a str>,
+    pub(super) claims: &'a Map<String, Value>,
+    pub(super) client: Option<&'a str>,
+    /// What a revocation names; only our own tokens have it.
+    pub(super) session: Option<&'a str>,
+    pub(super) is_own: bool,
+}
+
+/// The hints of a token that has none.
+static NO_HINTS: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+
+impl<'a> Identity<'a> {
+    /// Reads a token of ours by the claims that we put in, any other by what it says of its own subject.
+    pub(super) fn of(token: &'a VerifiedToken, own_issuer: &str) -> Result<Self, Denial> {
+        let is_own = token.issuer() == own_issuer;
+        if !is_own {
+            return Ok(Self {
+                issuer: token.issuer(),
+                subject: token.subject(),
+                tenant: token.tenant(),
+                claims: token.claims(),
+                client: token.client_id(),
+                session: None,
+                is_own,
+            });
+        }
+        let claims = match token.claims().get("hints") {
+            None => &NO_HINTS,
+            Some(Value::Object(hints)) => hints,
+            Some(_) => return Err(Denial::OwnClaim("hints")),
+        };
+        let tenant = match token.claims().get("tenant") {
+            None => None,
+            Some(Value::String(tenant)) => Some(tenant.as_str()),
+            Some(_) => return Err(Denial::OwnClaim("tenant")),
+        };
+        Ok(Self {
+            issuer: token.text_claim("idp").ok_or(Denial::OwnClaim("idp"))?,
+            subject: token.subject(),
+            tenant,
+            claims,
+            client: token.client_id(),
+            session: Some(token.text_claim("sid").ok_or(Denial::OwnClaim("sid"))?),
+            is_own,
+        })
+    }
+
+    pub(super) fn party(&self) -> Party {
+        Party {
+            issuer: Some(self.issuer.to_owned()),
+            subject: Some(self.subject.to_owned()),
+            tenant: self.tenant.map(str::to_owned),
+            client: self.client.map(str::to_owned),
+            ..Party::default()
+        }
+    }
+}
+
+/// Whether the token names this very resource. That it names one of ours was verified.
+pub(super) fn has_audience(token: &VerifiedToken, resource: &str) -> bool {
+    match token.claims().get("aud") {
+        Some(Value::String(audience)) => audience == resource,
+        Some(Value::Array(audiences)) => audiences.iter().any(|audience| audience == resource),
+        _ => false,
+    }
+}

@@ -1,0 +1,73 @@
+//! The token of a request: from `Authorization` only, exactly once.
+
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+
+/// The longest token that is looked at, in bytes.
+const MAX_TOKEN: usize = 16 * 1024;
+
+/// Why there is no token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoToken {
+    /// None was sent, or one of another scheme.
+    Missing,
+    /// The header is repeated or malformed.
+    Malformed,
+}
+
+/// Finds the bearer token (RFC 6750 §2.1). Tokens in the query or the body are not looked for.
+pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, NoToken> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(NoToken::Missing)?;
+    if values.next().is_some() {
+        return Err(NoToken::Malformed);
+    }
+    parse(value)
+}
+
+fn parse(value: &HeaderValue) -> Result<&str, NoToken> {
+    let text = value.to_str().map_err(|_| NoToken::Malformed)?;
+    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(NoToken::Missing);
+    }
+    let token = token.trim_start_matches(' ');
+    if token.is_empty() || token.len() > MAX_TOKEN || !token.bytes().all(is_token_byte) {
+        return Err(NoToken::Malformed);
+    }
+    Ok(token)
+}
+
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_one_bearer_token() {
+        let long = format!("Bearer {}", "a".repeat(MAX_TOKEN + 1));
+        let cases: &[(&[&str], Result<&str, NoToken>)] = &[
+            (&[], Err(NoToken::Missing)),
+            (&["Basic YTpi"], Err(NoToken::Missing)),
+            (&["DPoP abc"], Err(NoToken::Missing)),
+            (&["Bearer a.b-c_d~e+f/g="], Ok("a.b-c_d~e+f/g=")),
+            (&["bEaReR   abc"], Ok("abc")),
+            (&["Bearer"], Err(NoToken::Malformed)),
+            (&["Bearer "], Err(NoToken::Malformed)),
+            (&["Bearer a b"], Err(NoToken::Malformed)),
+            (&["Bearer a,b"], Err(NoToken::Malformed)),
+            (&["Bearer a", "Bearer a"], Err(NoToken::Malformed)),
+            (&["Bearer a", "Basic b"], Err(NoToken::Malformed)),
+            (&[&long], Err(NoToken::Malformed)),
+        ];
+        for (values, expected) in cases {
+            let mut headers = HeaderMap::new();
+            for value in *values {
+                headers.append(AUTHORIZATION, value.parse().unwrap());
+            }
+            assert_eq!(bearer(&headers), *expected, "{values:?}");
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Bodies: the request's, which may be read ahead, and the response's.
+
+mod request;
+mod response;
+
+pub(crate) use request::{BodyFault, Opened, RequestBody, Watch, open, open_unread};
+pub use response::GatewayBody;

@@ -1,0 +1,252 @@
+//! One request, from its head to the head of its answer.
+
+use std::{error::Error, sync::Arc};
+
+use audit::{Action, Event, Outcome, Party};
+use bytes::Bytes;
+use decision::{REQUEST_ID, RequestId};
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::ACCESS_CONTROL_REQUEST_METHOD, request::Parts,
+};
+use http_body::Body;
+
+use super::{Gateway, Reached, Route};
+use crate::{
+    Authorized, Denied, GatewayBody, Permit, ServiceConfig, Wanted,
+    bearer::{NoToken, bearer},
+    body::{BodyFault, Opened, Watch, open, open_unread},
+    headers::{check_host, clean_request, clean_response},
+    origin::{allow_calling, allow_metadata, allow_metadata_call, allow_reading},
+    reply::{Refusal, document, empty},
+    rpc::{Call, check_agreement},
+    upstream::{Unanswered, UpstreamError},
+};
+
+/// A routed service, as this worker has it.
+struct Target<'a> {
+    config: &'a ServiceConfig,
+    resource: &'a str,
+    reached: &'a Reached,
+}
+
+impl Gateway {
+    pub(super) async fn handle<B>(&self, request: Request<B>) -> Response<GatewayBody>
+    where
+        B: Body<Data = Bytes> + Unpin + Send + 'static,
+    {
+        let (parts, body) = request.into_parts();
+        let id = self.worker.ids.next();
+        let mut response = match self.shared.routes.get(parts.uri.path()) {
+            None => self.refuse(Refusal::NotFound).into_response(None, &id),
+            Some(Route::Document(body)) => self.document(&parts, body, &id),
+            Some(Route::Service { index, challenges }) => match self.shared.origins.check(&parts.headers) {
+                Err(_) => self.refuse(Refusal::Origin).into_response(None, &id),
+                Ok(Some(origin)) if is_preflight(&parts) => {
+                    let mut response = empty(StatusCode::NO_CONTENT);
+                    allow_calling(response.headers_mut(), origin, &parts.headers);
+                    response
+                }
+                Ok(origin) => {
+                    let answer = self.serve(*index, parts, body, &id).await;
+                    let mut response = answer
+                        .unwrap_or_else(|refusal| self.refuse(refusal).into_response(Some(challenges), &id));
+                    if let Some(origin) = origin {
+                        allow_reading(response.headers_mut(), origin);
+                    }
+                    response
+                }
+            },
+        };
+        if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        response
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Refusal {
+        match &refusal {
+            Refusal::Upstream(error, _) => {
+                tracing::warn!(error = error as &dyn Error, "a service did not answer");
+                self.shared.metrics.count_upstream_error(refusal.reason());
+            }
+            _ => self.shared.metrics.count_denied(refusal.reason()),
+        }
+        refusal
+    }
+
+    fn document(&self, request: &Parts, body: &Bytes, id: &RequestId) -> Response<GatewayBody> {
+        let mut response = match request.method {
+            Method::GET | Method::HEAD => document(body.clone()),
+            Method::OPTIONS => {
+                let mut response = empty(StatusCode::NO_CONTENT);
+                allow_metadata_call(response.headers_mut(), &request.headers);
+                return response;
+            }
+            _ => self.refuse(Refusal::MetadataMethod).into_response(None, id),
+        };
+        allow_metadata(response.headers_mut());
+        response
+    }
+
+    /// The order matters: a client that has no token yet must learn how to get one before anything else is held
+    /// against its request.
+    async fn serve<B>(
+        &self,
+        index: usize,
+        parts: Parts,
+        body: B,
+        id: &RequestId,
+    ) -> Result<Response<GatewayBody>, Refusal>
+    where
+        B: Body<Data = Bytes> + Unpin + Send + 'static,
+    {
+        let target = self.target(index).ok_or(Refusal::NotFound)?;
+        check_host(&parts.headers, parts.version).map_err(|_| Refusal::Host)?;
+        let authorized = self.authorize(&target, &parts.headers, id).await?;
+        if !matches!(parts.method, Method::POST | Method::GET | Method::DELETE) {
+            return Err(Refusal::Method);
+        }
+        let opened = open_body(&parts, body, target.config).await?;
+        if target.config.reads_bodies() {
+            check_agreement(&parts.headers, &opened.call)
+                .map_err(|error| Refusal::Disagreement(error, opened.call.id.clone()))?;
+        }
+        self.record_allowed(&target, &authorized, &parts.method, &opened.call, id)?;
+        self.forward(&target, &authorized.permit, parts, opened, id).await
+    }
+
+    fn target(&self, index: usize) -> Option<Target<'_>> {
+        Some(Target {
+            config: self.shared.services.get(index)?,
+            resource: self.shared.resources.get(index)?,
+            reached: self.worker.reached.get(index)?,
+        })
+    }
+
+    async fn authorize(
+        &self,
+        target: &Target<'_>,
+        headers: &HeaderMap,
+        id: &RequestId,
+    ) -> Result<Authorized, Refusal> {
+        let token = bearer(headers).map_err(|missing| match missing {
+            NoToken::Missing => Refusal::NoToken,
+            NoToken::Malformed => Refusal::MalformedToken,
+        })?;
+        let wanted =
+            Wanted { service: &target.config.name, resource: target.resource, scopes: &target.config.scopes };
+        let authorized = self.shared.authorizer.authorize(&target.reached.cache, token, wanted).await;
+        authorized.map_err(|denied| {
+            self.record_denied(target.config, &denied, id);
+            Refusal::Denied(denied.denial)
+        })
+    }
+
+    fn record_allowed(
+        &self,
+        target: &Target<'_>,
+        authorized: &Authorized,
+        method: &Method,
+        call: &Call,
+        id: &RequestId,
+    ) -> Result<(), Refusal> {
+        let party = Arc::clone(authorized.permit.party());
+        let event = Event::new(Action::Allow, Outcome::Success, party)
+            .request_id(id.as_str())
+            .target(audit_target(&target.config.name, method, call));
+        self.shared.audit.record(event).map_err(|_| Refusal::AuditUnavailable)?;
+        self.shared.metrics.count_allowed(authorized.was_cached);
+        Ok(())
+    }
+
+    /// What was refused is refused whether it can be recorded or not.
+    fn record_denied(&self, service: &ServiceConfig, denied: &Denied, id: &RequestId) {
+        if denied.party.is_none() && self.shared.strangers.check().is_err() {
+            self.shared.metrics.count_unrecorded();
+            return;
+        }
+        let party = denied.party.clone().unwrap_or_else(|| Arc::new(Party::default()));
+        let event = Event::new(Action::Deny, Outcome::Denied, party)
+            .request_id(id.as_str())
+            .reason(denied.denial.reason())
+            .target(service.name.as_str());
+        if self.shared.audit.record(event).is_err() {
+            tracing::warn!(reason = denied.denial.reason(), "a refusal could not be recorded");
+        }
+    }
+
+    async fn forward(
+        &self,
+        target: &Target<'_>,
+        permit: &Permit,
+        parts: Parts,
+        opened: Opened,
+        id: &RequestId,
+    ) -> Result<Response<GatewayBody>, Refusal> {
+        let Opened { body, call, watch } = opened;
+        let upstream = &target.reached.upstream;
+        let mut headers = parts.headers;
+        clean_request(&mut headers, &upstream.target().host);
+        permit.headers().insert_into(&mut headers, id);
+        let mut request = Request::new(body);
+        *request.method_mut() = parts.method;
+        *request.uri_mut() = upstream.target().uri.clone();
+        *request.version_mut() = Version::HTTP_11;
+        *request.headers_mut() = headers;
+        match upstream.send(request, watch.as_deref()).await {
+            Ok(response) => {
+                let (mut parts, answer) = response.into_parts();
+                clean_response(&mut parts.headers);
+                // What the service's reason phrase says is not ours to repeat.
+                parts.extensions.clear();
+                Ok(Response::from_parts(parts, GatewayBody::upstream(answer)))
+            }
+            Err(unanswered) => Err(explain(unanswered, call.id, watch.as_deref()).await),
+        }
+    }
+}
+
+/// Finds the identifier that the answer must carry, and whose fault it was.
+async fn explain(unanswered: Unanswered, mut id: Option<String>, watch: Option<&Watch>) -> Refusal {
+    if let (None, Some(watch)) = (&id, watch) {
+        if let Some(unsent) = unanswered.unsent {
+            unsent.into_body().find_id().await;
+        }
+        id = watch.id();
+    }
+    match unanswered.error {
+        UpstreamError::Body(fault) => Refusal::Body(fault, id),
+        error => Refusal::Upstream(error, id),
+    }
+}
+
+async fn open_body<B>(parts: &Parts, body: B, service: &ServiceConfig) -> Result<Opened, Refusal>
+where
+    B: Body<Data = Bytes> + Unpin + Send + 'static,
+{
+    let opened = if service.reads_bodies() && parts.method == Method::POST {
+        open(body, service.max_body, service.timeouts.idle).await
+    } else {
+        open_unread(body, service.max_body)
+    };
+    opened.map_err(|fault: BodyFault| Refusal::Body(fault, None))
+}
+
+fn is_preflight(request: &Parts) -> bool {
+    request.method == Method::OPTIONS && request.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// Service, method and name, as far as they are known: `platform tools/call bucket_list`.
+fn audit_target(service: &str, method: &Method, call: &Call) -> String {
+    let method = call.method.as_deref().unwrap_or(method.as_str());
+    let name = call.name.as_deref().or(call.uri.as_deref()).or(call.task.as_deref());
+    let length = service.len() + method.len() + name.map_or(0, str::len) + 2;
+    let mut target = String::with_capacity(length);
+    target.push_str(service);
+    for part in [Some(method), name].into_iter().flatten() {
+        target.push(' ');
+        target.push_str(part);
+    }
+    target
+}

@@ -1,0 +1,154 @@
+//! The way to a service: a pool of connections and one exchange over one of them.
+//!
+//! A connection belongs to the request that uses it and is driven by the task that serves the client: no second task
+//! has to be woken, and a client that disconnects drops the connection, which is how a service learns of it. Each
+//! worker thread has a pool of its own.
+
+mod answer;
+mod deadline;
+mod link;
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+pub(crate) use answer::Answer;
+pub use answer::AnswerError;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use link::Link;
+use tokio::{net::TcpStream, time::timeout};
+
+use crate::{
+    Timeouts,
+    body::{BodyFault, RequestBody, Watch},
+    config::Target,
+};
+
+/// How many idle connections a worker keeps for a service.
+const MAX_IDLE: usize = 128;
+/// How long they are kept. Services close idle connections too, usually later; then it is ours to go first.
+const MAX_IDLE_TIME: Duration = Duration::from_secs(15);
+
+/// Why a service did not answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UpstreamError {
+    #[error("cannot connect to the service")]
+    Connect(#[source] io::Error),
+    #[error("connecting to the service took too long")]
+    ConnectTimeout,
+    #[error("the service broke the connection before it answered")]
+    Broken(#[source] hyper::Error),
+    #[error("the service did not answer in time")]
+    ResponseTimeout,
+    #[error("the service switched protocols without being asked")]
+    Switched,
+    #[error("the request's body could not be forwarded")]
+    Body(#[source] BodyFault),
+}
+
+/// A request that was not answered; it is given back when nothing of it was sent.
+pub(crate) struct Unanswered {
+    pub(crate) error: UpstreamError,
+    pub(crate) unsent: Option<Request<RequestBody>>,
+}
+
+/// A service, as one worker reaches it.
+pub(crate) struct Upstream {
+    target: Target,
+    timeouts: Timeouts,
+    /// Never contended: it is one worker's. The oldest connection is in front.
+    idle: Mutex<VecDeque<Box<Link>>>,
+}
+
+impl Upstream {
+    pub(crate) fn new(target: Target, timeouts: Timeouts) -> Arc<Self> {
+        Arc::new(Self { target, timeouts, idle: Mutex::default() })
+    }
+
+    /// The same service with a pool of its own.
+    pub(crate) fn separate(&self) -> Arc<Self> {
+        Self::new(self.target.clone(), self.timeouts)
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    pub(crate) async fn send(
+        self: &Arc<Self>,
+        mut request: Request<RequestBody>,
+        watch: Option<&Watch>,
+    ) -> Result<Response<Answer>, Unanswered> {
+        loop {
+            let kept = poll_fn(|cx| Poll::Ready(self.take(cx))).await;
+            let is_kept = kept.is_some();
+            let mut link = match kept {
+                Some(link) => link,
+                None => match self.connect().await {
+                    Ok(link) => link,
+                    Err(error) => return Err(Unanswered { error, unsent: Some(request) }),
+                },
+            };
+            match link.exchange(request, watch, self.timeouts).await {
+                Ok(response) => return Ok(self.answer(response, link).await),
+                // The service closed a kept connection while nothing of this request had been sent.
+                Err(Unanswered { unsent: Some(unsent), .. }) if is_kept => request = unsent,
+                Err(unanswered) => return Err(unanswered),
+            }
+        }
+    }
+
+    async fn answer(self: &Arc<Self>, response: Response<Incoming>, link: Box<Link>) -> Response<Answer> {
+        let mut response =
+            response.map(|incoming| Answer::new(incoming, link, Arc::clone(self), self.timeouts.idle));
+        poll_fn(|cx| {
+            response.body_mut().finish_if_empty(cx);
+            Poll::Ready(())
+        })
+        .await;
+        response
+    }
+
+    async fn connect(&self) -> Result<Box<Link>, UpstreamError> {
+        let connecting = async {
+            let stream = TcpStream::connect(&self.target.address).await.map_err(UpstreamError::Connect)?;
+            stream.set_nodelay(true).map_err(UpstreamError::Connect)?;
+            Link::open(stream).await
+        };
+        timeout(self.timeouts.connect, connecting).await.map_err(|_| UpstreamError::ConnectTimeout)?
+    }
+
+    /// The connection that was used last, if it is still open.
+    fn take(&self, cx: &mut Context<'_>) -> Option<Box<Link>> {
+        loop {
+            let mut link = self.idle().pop_back()?;
+            if !link.is_idle_for(MAX_IDLE_TIME) && link.is_ready(cx) {
+                return Some(link);
+            }
+        }
+    }
+
+    /// Keeps a connection whose exchange is over, if it can be used again.
+    fn keep(&self, mut link: Box<Link>, cx: &mut Context<'_>) {
+        if !link.is_ready(cx) {
+            return;
+        }
+        link.rest();
+        let mut idle = self.idle();
+        if idle.front().is_some_and(|oldest| idle.len() >= MAX_IDLE || oldest.is_idle_for(MAX_IDLE_TIME)) {
+            idle.pop_front();
+        }
+        idle.push_back(link);
+    }
+
+    fn idle(&self) -> MutexGuard<'_, VecDeque<Box<Link>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
