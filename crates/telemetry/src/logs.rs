@@ -120,7 +120,11 @@ fn json<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let layer = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(JsonLines(writer));
+    let layer = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_writer(JsonLines(writer));
     tracing_subscriber::registry().with(filter).with(layer)
 }
 
@@ -222,7 +226,7 @@ mod tests {
         assert_eq!(event["shown"], HOSTILE);
         assert_eq!(event["plain"], HOSTILE);
         assert_eq!(event["message"], format!("said {HOSTILE}"));
-        assert_eq!(event["span"]["agent"], HOSTILE);
+        assert_eq!(event["spans"][0]["agent"], HOSTILE);
         assert_eq!(event["level"], "INFO");
     }
 

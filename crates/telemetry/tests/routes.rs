@@ -30,9 +30,9 @@ async fn readyz(router: &Router) -> (StatusCode, Value) {
 
 #[tokio::test]
 async fn health_is_ok_whatever_readiness_says() {
-    let routes = PrivateRoutes::new(Metrics::new("s").unwrap())
+    let private = PrivateRoutes::new(Metrics::new("s").unwrap())
         .readiness(|| vec![("store".to_owned(), Err("connection refused".to_owned()))]);
-    let router = routes.into_router();
+    let router = private.into_router();
     let (status, _, body) = call(&router, "GET", "/healthz").await;
     assert_eq!((status, body.as_str()), (StatusCode::OK, "ok"));
     assert_eq!(readyz(&router).await.0, StatusCode::SERVICE_UNAVAILABLE);
@@ -42,13 +42,13 @@ async fn health_is_ok_whatever_readiness_says() {
 async fn readiness_follows_its_conditions_and_names_the_unmet_ones() {
     let loaded = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&loaded);
-    let routes = PrivateRoutes::new(Metrics::new("s").unwrap())
+    let private = PrivateRoutes::new(Metrics::new("s").unwrap())
         .readiness(|| vec![("store".to_owned(), Ok(()))])
         .readiness(move || {
             let state = flag.load(Ordering::Relaxed).then_some(()).ok_or("not loaded \"yet\"".to_owned());
             vec![("mapping".to_owned(), state), ("keys".to_owned(), Ok(()))]
         });
-    let router = routes.into_router();
+    let router = private.into_router();
 
     let unmet = json!([{ "name": "mapping", "problem": "not loaded \"yet\"" }]);
     assert_eq!(readyz(&router).await, (StatusCode::SERVICE_UNAVAILABLE, unmet));

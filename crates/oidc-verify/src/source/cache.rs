@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
-use super::fetch::{FetchClient, JwksLocation, Location, fetch};
+use super::fetch::{FETCH_TIMEOUT, FetchClient, JwksLocation, Location, fetch};
 use super::{Clock, KEY_MAX_AGE, SelectedKey};
 use crate::algorithm::Algorithm;
 use crate::config::ConfigError;
@@ -179,7 +179,7 @@ impl JwksCache {
     async fn read(&self) {
         // Taken before, so that a key removed meanwhile is not believed longer than allowed.
         let at = self.now();
-        let outcome = fetch(&self.shared.client, &self.shared.location).await;
+        let outcome = fetch(&self.shared.client, &self.shared.location, FETCH_TIMEOUT).await;
         let problem = match outcome {
             Ok(keys) => {
                 self.report_refused(keys.refused());

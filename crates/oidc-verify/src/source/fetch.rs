@@ -80,9 +80,13 @@ impl Location {
     }
 }
 
-/// Reads the keys at `location` as they are now.
-pub(super) async fn fetch(client: &FetchClient, location: &Location) -> Result<KeySet, FetchProblem> {
-    let keys = tokio::time::timeout(FETCH_TIMEOUT, fetch_untimed(client, location));
+/// Reads the keys at `location` as they are now, or gives up after `patience`.
+pub(super) async fn fetch(
+    client: &FetchClient,
+    location: &Location,
+    patience: Duration,
+) -> Result<KeySet, FetchProblem> {
+    let keys = tokio::time::timeout(patience, fetch_untimed(client, location));
     keys.await.unwrap_or(Err(FetchProblem::Timeout))
 }
 
@@ -159,4 +163,21 @@ async fn read(client: &FetchClient, url: &Url) -> Result<Vec<u8>, FetchProblem> 
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FetchClient, JwksLocation, fetch};
+    use crate::error::FetchProblem;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn a_silent_issuer_is_given_up() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/jwks", listener.local_addr().unwrap());
+        let location = JwksLocation::Uri(address).try_into().unwrap();
+        let client = FetchClient::new(reqwest::Client::builder()).unwrap();
+        let outcome = fetch(&client, &location, Duration::from_millis(1)).await;
+        assert_eq!(outcome.map(drop), Err(FetchProblem::Timeout));
+    }
 }
