@@ -31,7 +31,7 @@ pub struct Versioned {
 /// Holds the newest mapping that the store gave.
 ///
 /// [`current`](Self::current) takes no lock and does no I/O. [`refresh`](Self::refresh) asks the store; call it in a
-/// loop, every second or two.
+/// loop, every second or two, beside the threads that serve: after a change it builds the whole mapping anew.
 pub struct MappingSnapshots {
     store: Arc<dyn MappingStore>,
     max_age: Duration,
