@@ -18,6 +18,7 @@ use settings::Document;
 use telemetry::{LogFormat, init_tracing};
 
 pub(crate) use error::{Chain, CliError};
+pub use mapping::{ImportError, import_mapping};
 
 use crate::{
     config::{Config, EXAMPLE, PREFIX},

@@ -3,7 +3,13 @@
 mod example;
 mod values;
 
-use std::{collections::BTreeMap, net::SocketAddr, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use connect_hosts::AllowedHosts;
 use secrecy::SecretString;
@@ -187,6 +193,14 @@ pub struct Brand {
 }
 
 impl Config {
+    /// Reads and checks a file, without any variables of the environment.
+    ///
+    /// # Errors
+    /// Every problem found.
+    pub fn from_file(file: &Path) -> Result<Self, Problems> {
+        Self::read(&Document::load(Some(file), PREFIX, std::iter::empty::<(String, String)>())?)
+    }
+
     /// Reads and checks a document.
     ///
     /// # Errors
@@ -297,7 +311,8 @@ fn listen(mut section: Section<'_>) -> Option<Listen> {
 }
 
 fn database(mut section: Section<'_>) -> Option<Database> {
-    let url = section.required("url", DatabaseUrl::EXPECTED);
+    let url: Option<DatabaseUrl> = section.required("url", DatabaseUrl::EXPECTED);
+    let url = url.map(|url| url.beside(section.folder()));
     let password = section.secret("password");
     let max_age = section.or("max_age", SPAN, Span(Duration::from_mins(5)));
     Some(Database { url: url?, password, max_age: max_age?.0 })

@@ -8,7 +8,7 @@ mod database;
 mod secrets;
 mod serve;
 
-pub use cli::run;
+pub use cli::{ImportError, import_mapping, run};
 pub use database::DatabaseError;
 pub use secrets::SecretError;
 pub use serve::{Running, StartError, start};

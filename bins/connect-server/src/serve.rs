@@ -151,7 +151,7 @@ pub(crate) async fn until_signal(config: Config) -> Result<(), CliError> {
 /// When anything that serving needs is missing, with its cause.
 pub async fn start(config: Config) -> Result<Running, StartError> {
     for entry in &config.ignored_hosts {
-        tracing::warn!("allowed_hosts: ignored {entry}");
+        tracing::warn!("allowed_hosts: {entry}");
     }
     if config.allowed_hosts.is_empty() {
         tracing::warn!("Connect is disabled because allowed_hosts (CONNECT_ALLOWED_HOSTS) is empty");

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     str::FromStr,
 };
 
@@ -43,6 +43,12 @@ impl<'a> Section<'a> {
     pub fn is_present(&self) -> bool {
         let variables = self.variable_of("");
         self.present || self.document.environment.keys().any(|name| name.starts_with(&variables))
+    }
+
+    /// The folder of the configuration file, where relative paths start.
+    #[must_use]
+    pub fn folder(&self) -> &'a Path {
+        &self.document.folder
     }
 
     /// A setting that may be absent. `expected` says what would be right, as a noun phrase.

@@ -102,7 +102,12 @@ impl Browser {
         }
     }
 
-    async fn answer_page(&mut self, page: &Page, username: &str, password: &str) -> Result<Response, BrowserError> {
+    async fn answer_page(
+        &mut self,
+        page: &Page,
+        username: &str,
+        password: &str,
+    ) -> Result<Response, BrowserError> {
         let forms = forms(&page.html);
         let fits = |form: &&Form| form.has_field("password") || form.has_button("decision", "allow");
         let Some(form) = forms.iter().find(fits) else {
@@ -114,7 +119,8 @@ impl Browser {
         };
         let button = form.has_button("decision", "allow").then_some(("decision", "allow"));
         let credentials = [("username", username), ("password", password)];
-        let action = page.url.join(&form.action).map_err(|_| BrowserError::Location { url: page.url.clone() })?;
+        let action =
+            page.url.join(&form.action).map_err(|_| BrowserError::Location { url: page.url.clone() })?;
         let request = self.http.post(action.clone()).form(&form.filled(&credentials, button));
         self.send(request, &action).await
     }
@@ -176,7 +182,9 @@ fn visible_text(html: &str) -> String {
     let mut hidden = false;
     for Ok(token) in html5gum::Tokenizer::new(html) {
         match token {
-            html5gum::Token::StartTag(tag) => hidden = matches!(tag.name.as_slice(), b"style" | b"title" | b"head"),
+            html5gum::Token::StartTag(tag) => {
+                hidden = matches!(tag.name.as_slice(), b"style" | b"title" | b"head")
+            }
             html5gum::Token::EndTag(_) => hidden = false,
             html5gum::Token::String(part) if !hidden => {
                 text.push_str(String::from_utf8_lossy(&part).trim());

@@ -99,9 +99,15 @@ impl McpClient {
             .append_pair("resource", &metadata.resource)
             .append_pair("state", &state);
         let arrived = Browser::new()?.sign_in(&authorize, REDIRECT, username, password).await?;
-        let parameter = |name: &str| arrived.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value);
-        if parameter("state").as_deref() != Some(&state) || parameter("iss").as_deref() != Some(&metadata.issuer) {
-            return Err(protocol("the redirect has another state or issuer", arrived.host_str().unwrap_or("?")));
+        let parameter =
+            |name: &str| arrived.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value);
+        if parameter("state").as_deref() != Some(&state)
+            || parameter("iss").as_deref() != Some(&metadata.issuer)
+        {
+            return Err(protocol(
+                "the redirect has another state or issuer",
+                arrived.host_str().unwrap_or("?"),
+            ));
         }
         let code = parameter("code").ok_or_else(|| {
             protocol("the redirect has no code", parameter("error").as_deref().unwrap_or("no error either"))
@@ -157,7 +163,10 @@ impl McpClient {
             return Ok(ToolAnswer::ToolError(text.to_owned()));
         }
         let structured = result.get("structuredContent");
-        structured.cloned().map(ToolAnswer::Done).ok_or_else(|| protocol("a tool gave nothing structured", &body))
+        structured
+            .cloned()
+            .map(ToolAnswer::Done)
+            .ok_or_else(|| protocol("a tool gave nothing structured", &body))
     }
 }
 
@@ -178,16 +187,19 @@ impl Metadata {
 /// RFC 9728 §5: the challenge names the resource's document, which names the authorization server (RFC 8414).
 async fn discover(http: &Client, url: &Url) -> Result<Metadata, ClientError> {
     let answer = http.post(url.clone()).json(&json!({})).send().await?;
-    let challenge = answer.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let challenge =
+        answer.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let document = challenge.split("resource_metadata=\"").nth(1).and_then(|rest| rest.split('"').next());
     let document = document.ok_or_else(|| protocol("the challenge names no document", challenge))?;
-    let resource: Value = parsed("the resource's document", http.get(document).send().await?, StatusCode::OK).await?;
+    let resource: Value =
+        parsed("the resource's document", http.get(document).send().await?, StatusCode::OK).await?;
     let text = |pointer: &str| resource.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let missing = || protocol("the resource's document is incomplete", document);
     let issuer = text("/authorization_servers/0").ok_or_else(missing)?;
     let identifier = text("/resource").ok_or_else(missing)?;
     let location = format!("{issuer}/.well-known/oauth-authorization-server");
-    let server: Value = parsed("the server's metadata", http.get(location).send().await?, StatusCode::OK).await?;
+    let server: Value =
+        parsed("the server's metadata", http.get(location).send().await?, StatusCode::OK).await?;
     if server.get("issuer").and_then(Value::as_str) != Some(&issuer) {
         return Err(protocol("the metadata has another issuer", &issuer));
     }

@@ -14,7 +14,11 @@ pub(crate) struct Form {
 
 impl Form {
     /// The fields with `changes` filled in, as a submission by pressing `button`, if the form has it.
-    pub(crate) fn filled(&self, changes: &[(&str, &str)], button: Option<(&str, &str)>) -> Vec<(String, String)> {
+    pub(crate) fn filled(
+        &self,
+        changes: &[(&str, &str)],
+        button: Option<(&str, &str)>,
+    ) -> Vec<(String, String)> {
         let mut fields = self.fields.clone();
         for (name, value) in &mut fields {
             if let Some((_, new)) = changes.iter().find(|(changed, _)| changed == name) {
@@ -86,7 +90,8 @@ mod tests {
             ..Form::default()
         };
         let filled = form.filled(&[("user", "ada")], Some(("decision", "allow")));
-        let pairs: Vec<(&str, &str)> = filled.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let pairs: Vec<(&str, &str)> =
+            filled.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(pairs, [("csrf", "1"), ("user", "ada"), ("decision", "allow")]);
     }
 }

@@ -5,8 +5,8 @@
 //! would. [`tour`] walks every person through every cell of the table of who may do what.
 
 mod browser;
-mod client;
 pub mod cli;
+mod client;
 mod forms;
 pub mod scenario;
 mod snippets;

@@ -147,7 +147,8 @@ fn cell(line: &'static str) -> Option<Cell> {
     };
     let (bucket, key) = words.next()?.split_once('/')?;
     let word = words.next()?;
-    let expected = [Verdict::Allowed, Verdict::Gateway, Verdict::S3].into_iter().find(|one| one.as_str() == word)?;
+    let expected =
+        [Verdict::Allowed, Verdict::Gateway, Verdict::S3].into_iter().find(|one| one.as_str() == word)?;
     Some(Cell { person, action, bucket, key, expected })
 }
 

@@ -215,9 +215,11 @@ fn names(answer: &Value) -> Vec<String> {
 
 async fn strangers(stack: &Stack, differences: &mut Vec<String>) -> Result<Vec<Stranger>, TourError> {
     let http = reqwest::Client::builder().no_proxy().build()?;
-    let call = || http.post(stack.mcp_url()).json(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }));
+    let call =
+        || http.post(stack.mcp_url()).json(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }));
     let forged = "arn:aws:iam::111122223333:role/data/lab-member";
-    let direct = http.post(stack.upstream_url()).json(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }));
+    let direct =
+        http.post(stack.upstream_url()).json(&json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" }));
     let mut strangers = Vec::new();
     for (sent, request, expected) in [
         ("no token", call(), StatusCode::UNAUTHORIZED),
@@ -237,7 +239,7 @@ async fn strangers(stack: &Stack, differences: &mut Vec<String>) -> Result<Vec<S
 fn audit_lines(stack: &Stack, username: &str) -> Result<Vec<AuditLine>, TourError> {
     let mut groups: BTreeMap<AuditLine, usize> = BTreeMap::new();
     for (program, path) in stack.audit_files() {
-        for line in read_lines(path)? {
+        for line in read_lines(&path)? {
             let event: Value = serde_json::from_str(&line).unwrap_or_default();
             let text = |name: &str| event.get(name).and_then(Value::as_str);
             if text("subject") != Some(username) && text("source_identity") != Some(username) {

@@ -58,7 +58,7 @@ async fn findings(config: &Config) -> Vec<Finding> {
         match config.ignored_hosts.as_slice() {
             [] if config.allowed_hosts.is_empty() => Ok("empty: Connect is disabled".to_owned()),
             [] => Ok("every entry is understood".to_owned()),
-            ignored => Err(format!("ignored {}", ignored.join("; "))),
+            ignored => Err(ignored.join("; ")),
         },
     ));
     findings.extend(database_findings(config).await);

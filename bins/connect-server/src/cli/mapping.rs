@@ -16,7 +16,10 @@ use role_mapper::{MappingDocument, MappingStore, SeaOrmStore, WriteError};
 use telemetry::system_clock;
 
 use super::{CliError, error::Chain, print};
-use crate::{config::Config, database};
+use crate::{
+    config::Config,
+    database::{self, DatabaseError},
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MappingCommand {
@@ -105,6 +108,33 @@ pub(super) async fn run(config: Config, command: MappingCommand) -> Result<(), C
             print(&format!("removed {key}; the mapping has version {version}\n"))
         }
     }
+}
+
+/// A mapping was not imported.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The text is no mapping.
+    #[error("the mapping cannot be read")]
+    Text(#[from] toml::de::Error),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The mapping was refused.
+    #[error(transparent)]
+    Refused(#[from] WriteError),
+}
+
+/// Replaces the whole mapping by a TOML document.
+///
+/// # Errors
+/// When the document is not a sound mapping, or the database does not take it.
+pub async fn import_mapping(config: &Config, document: &str) -> Result<(), ImportError> {
+    let document = toml::from_str(document)?;
+    let connection = database::connect(&config.database).await?;
+    database::prepare(&config.database, &connection).await?;
+    SeaOrmStore::new(connection).import(document).await?;
+    Ok(())
 }
 
 fn read(file: &Path) -> Result<MappingDocument, CliError> {

@@ -1,6 +1,6 @@
 //! The values of settings: parsed at the edge, trusted afterwards.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, path::Path, str::FromStr};
 
 use url::{Host, Url};
 
@@ -276,6 +276,18 @@ pub struct DatabaseUrl(Url);
 impl DatabaseUrl {
     pub(crate) const EXPECTED: &str = "\"sqlite:connect.db\" or \"postgres://user@host/database\", \
                                        without a password: that goes to database.password";
+
+    /// The address with a relative SQLite file starting at `folder`.
+    #[must_use]
+    pub(crate) fn beside(self, folder: &Path) -> Self {
+        let path = self.0.path();
+        if self.is_shared() || path.starts_with('/') || folder.as_os_str().is_empty() {
+            return self;
+        }
+        let query = self.0.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let moved = format!("sqlite:{}{query}", folder.join(path).display());
+        Url::parse(&moved).map_or(self, Self)
+    }
 
     /// Whether several processes on several machines can use it.
     #[must_use]

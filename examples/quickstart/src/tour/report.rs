@@ -39,7 +39,11 @@ fn person(text: &mut String, visit: &Visit) {
         let _ = writeln!(text, "  bucket_list      {}", visit.buckets.join(" "));
     }
     for (title, action) in [("may list", "list"), ("may read", "read")] {
-        column(text, title, visit.outcomes.iter().filter(|one| one.action == action && one.verdict == "allowed"));
+        column(
+            text,
+            title,
+            visit.outcomes.iter().filter(|one| one.action == action && one.verdict == "allowed"),
+        );
     }
     for (title, verdict) in [("refused by s3", "s3"), ("refused by gateway", "gateway")] {
         let refused: Vec<&Outcome> = visit.outcomes.iter().filter(|one| one.verdict == verdict).collect();
@@ -58,7 +62,8 @@ fn person(text: &mut String, visit: &Visit) {
         );
     }
     if !visit.trail.is_empty() {
-        let calls: Vec<String> = visit.trail.iter().map(|(name, count)| format!("{count} x {name}")).collect();
+        let calls: Vec<String> =
+            visit.trail.iter().map(|(name, count)| format!("{count} x {name}")).collect();
         let _ = writeln!(text, "    {:<15} {}", "cloudtrail", calls.join(", "));
     }
 }

@@ -47,14 +47,14 @@ fn unwritable(error: &serde_json::Error) -> CliError {
     CliError::Input(format!("the mapping cannot be written: {error}"))
 }
 
-/// Columns as wide as their widest cell, in the order in which the first row that has them names them.
+/// Columns that name a row stand first.
+const KEYS: [&str; 5] = ["id", "issuer", "subject", "tenant", "name"];
+
+/// Columns as wide as their widest cell.
 fn aligned(rows: &[Map<String, Value>]) -> String {
-    let mut columns: Vec<&String> = Vec::new();
-    for name in rows.iter().flat_map(Map::keys) {
-        if !columns.contains(&name) {
-            columns.push(name);
-        }
-    }
+    let mut columns: Vec<&String> = rows.iter().flat_map(Map::keys).collect();
+    columns.sort_by_key(|name| (KEYS.iter().position(|key| key == name).unwrap_or(KEYS.len()), *name));
+    columns.dedup();
     let cell = |row: &Map<String, Value>, column: &str| match row.get(column) {
         None => "-".to_owned(),
         Some(Value::String(text)) => text.escape_debug().to_string(),
