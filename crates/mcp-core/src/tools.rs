@@ -6,17 +6,12 @@ mod guard;
 mod object_read;
 mod object_text;
 mod s3_object_list;
+mod schema;
 
 use std::any::Any;
 
 use aws_sdk_s3::primitives::{DateTime, DateTimeFormat};
-use rmcp::{
-    handler::server::{
-        common::schema_for_empty_input,
-        tool::{schema_for_input, schema_for_output},
-    },
-    model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations},
-};
+use rmcp::model::{CallToolResult, ContentBlock, JsonObject, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -79,16 +74,14 @@ pub(crate) async fn call(name: &str, arguments: JsonObject, scope: Scope<'_>) ->
 }
 
 fn definition<T: PlatformTool>() -> Tool {
-    // The schema of a struct is an object; the snapshot in the tests would show if one were not.
-    let input = schema_for_input::<T::Arguments>().unwrap_or_else(|_| schema_for_empty_input());
     let annotations = ToolAnnotations::with_title(T::TITLE)
         .read_only(true)
         .destructive(false)
         .idempotent(true)
         .open_world(false);
-    Tool::new(T::NAME, T::DESCRIPTION, input)
+    Tool::new(T::NAME, T::DESCRIPTION, schema::input::<T::Arguments>())
         .with_title(T::TITLE)
-        .with_raw_output_schema(schema_for_output::<T::Output>())
+        .with_raw_output_schema(schema::output::<T::Output>())
         .with_annotations(annotations)
 }
 

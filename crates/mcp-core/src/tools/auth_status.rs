@@ -13,7 +13,7 @@ pub(super) struct AuthStatus;
 /// Who the caller is and as what they work.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Status {
-    /// Where the role comes from.
+    /// Where the role comes from: the gateway's decision, or the caller's own AWS profile.
     mode: Mode,
     /// The identity that AWS records for every call.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,10 +49,9 @@ pub(crate) struct Status {
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 enum Mode {
-    /// The gateway decided.
     Gateway,
-    /// The caller's own AWS profile.
     Local,
 }
 

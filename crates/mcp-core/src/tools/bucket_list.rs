@@ -25,7 +25,8 @@ pub(super) struct BucketList;
 pub(super) struct Buckets {
     /// The buckets, by name.
     buckets: Vec<Bucket>,
-    /// How they were found.
+    /// `account`: every bucket of the account, and reading one may still be refused; `configuration`: those of the
+    /// server's configuration that the role may list.
     source: Source,
     /// Whether there are more than these.
     truncated: bool,
@@ -33,6 +34,7 @@ pub(super) struct Buckets {
 
 /// One bucket.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct Bucket {
     /// Its name.
     name: String,
@@ -46,10 +48,9 @@ struct Bucket {
 
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 enum Source {
-    /// Every bucket of the account; reading one may still be refused.
     Account,
-    /// Those of the server's configuration that the role may list.
     Configuration,
 }
 

@@ -29,7 +29,7 @@ pub(super) struct ObjectRead;
 pub(super) struct Arguments {
     /// Address of the object: `s3://bucket/key`, percent-encoded, optionally with `?versionId=…`.
     uri: String,
-    /// How to treat the object.
+    /// How to treat the object: `auto` decides by its bytes, `text` replaces what is not UTF-8.
     #[serde(default, rename = "type")]
     wanted: As,
     /// How many bytes to read from its beginning at most.
@@ -51,7 +51,7 @@ fn hundred_thousand() -> u64 {
 pub(super) struct Content {
     /// Its address.
     uri: String,
-    /// What it is.
+    /// What it is: text, an image that clients can show, or anything else.
     kind: Kind,
     /// Its size in bytes.
     size: u64,

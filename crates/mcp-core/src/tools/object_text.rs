@@ -4,29 +4,24 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How to treat an object.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub(super) enum As {
-    /// By its content type and its bytes.
     #[default]
     Auto,
-    /// As text, replacing what is not UTF-8.
     Text,
-    /// As an image.
     Image,
-    /// As bytes.
     Binary,
 }
 
 /// What an object turned out to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub(super) enum Kind {
-    /// Text.
     Text,
-    /// An image.
     Image,
-    /// Anything else.
     Binary,
 }
 

@@ -66,6 +66,7 @@ pub(super) struct Listing {
 
 /// One object.
 #[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct Object {
     /// Its key.
     key: String,
