@@ -7,7 +7,8 @@ use crate::{
     SESSION_TAGS, SOURCE_IDENTITY, SessionTags, SourceIdentity, json,
 };
 
-/// The most that the four headers of a decision take together, names and values, in bytes.
+/// The most that the headers of a decision take together, names and values, in bytes. The gateway builds no more, a
+/// service reads no more.
 ///
 /// Receivers bound the header section as a whole and answer 431 or close the connection when it is exceeded, for
 /// every call of that person: API Gateway takes 10 240 bytes, hyper's HTTP/2 and Node take 16 KiB. This leaves room
@@ -47,13 +48,20 @@ impl DecisionHeaders {
         let tags = json::to_ascii(decision.tags.as_map());
         let context = json::to_ascii(&decision.context);
         let (Ok(tags), Ok(context)) = (tags, context) else { return Err(PrebuildError::Unwritable) };
+        // An agent may be nested deeper than a service reads.
+        if PolicyContext::from_json(&context).is_none() {
+            return Err(PrebuildError::Unwritable);
+        }
         let headers = Self {
             role: value(decision.role.as_str())?,
             source_identity: value(decision.source_identity.as_str())?,
             tags: value(&tags)?,
             context: value(&context)?,
         };
-        let bytes = headers.pairs().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        // A service counts the request's id too.
+        let id = REQUEST_ID.as_str().len() + RequestId::LENGTH;
+        let bytes =
+            id + headers.pairs().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
         if bytes > MAX_DECISION_BYTES {
             return Err(PrebuildError::TooLarge { bytes });
         }
@@ -95,13 +103,13 @@ pub enum PrebuildError {
     Context(#[from] InvalidPolicyContext),
     /// The headers would be too large for receivers.
     #[error(
-        "the decision takes {bytes} bytes of headers, more than {MAX_DECISION_BYTES}: use fewer or shorter tags, or a shorter session policy"
+        "the decision takes {bytes} bytes of headers, more than {MAX_DECISION_BYTES}: shorten its tags or session policy"
     )]
     TooLarge {
         /// What they would take together.
         bytes: usize,
     },
-    /// A value cannot be written as a header at all.
-    #[error("the decision cannot be written as headers")]
+    /// A value cannot be written as a header that a service would read, such as an agent that is nested too deeply.
+    #[error("the decision cannot be written as headers: its agent is nested too deeply")]
     Unwritable,
 }

@@ -1,6 +1,6 @@
 //! Reading the headers back, strictly.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, str::FromStr};
 
 use http::{HeaderMap, HeaderName};
 use serde_json::Value;
@@ -50,15 +50,12 @@ impl Incoming {
         if headers.contains_key(DECISION_SIGNATURE) {
             return Err(Reason::SignatureNotSupported.at(DECISION_SIGNATURE));
         }
-        let role = read(headers, DECIDED_ROLE, |text| {
-            let role = text.parse().map_err(|_| Reason::of_text(text))?;
-            acceptance.check(&role).map(|()| role)
-        })?;
-        let source_identity =
-            read(headers, SOURCE_IDENTITY, |text| text.parse().map_err(|_| Reason::of_text(text)))?;
-        let tags = read(headers, SESSION_TAGS, read_tags)?;
-        let context = read(headers, POLICY_CONTEXT, read_context)?;
-        let request_id = read(headers, REQUEST_ID, |text| text.parse().map_err(|_| Reason::of_text(text)))?;
+        let mut reader = Reader { headers, left: MAX_DECISION_BYTES };
+        let role = reader.read(DECIDED_ROLE, |text| read_role(text, acceptance))?;
+        let source_identity = reader.read(SOURCE_IDENTITY, read_plain)?;
+        let tags = reader.read(SESSION_TAGS, read_tags)?;
+        let context = reader.read(POLICY_CONTEXT, read_context)?;
+        let request_id = reader.read(REQUEST_ID, read_plain)?;
         Ok((Decision { role, source_identity, tags, context }, request_id))
     }
 }
@@ -67,20 +64,44 @@ fn refuse_look_alikes(headers: &HeaderMap) -> Result<(), DecisionRefused> {
     headers.keys().find_map(look_alike_of).map_or(Ok(()), |name| Err(Reason::LookAlike.at(name)))
 }
 
-/// Reads the only instance of a header.
-fn read<T>(
-    headers: &HeaderMap,
-    name: HeaderName,
-    parse: impl FnOnce(&str) -> Result<T, Reason>,
-) -> Result<T, DecisionRefused> {
-    let mut instances = headers.get_all(&name).iter();
-    let parsed = match (instances.next(), instances.next()) {
-        (None, _) => Err(Reason::Missing),
-        (Some(_), Some(_)) => Err(Reason::Repeated),
-        (Some(value), None) if value.len() > MAX_DECISION_BYTES => Err(Reason::TooLarge),
-        (Some(value), None) => value.to_str().map_err(|_| Reason::Malformed).and_then(parse),
-    };
-    parsed.map_err(|reason| reason.at(name))
+struct Reader<'a> {
+    headers: &'a HeaderMap,
+    /// What is left of [`MAX_DECISION_BYTES`].
+    left: usize,
+}
+
+impl Reader<'_> {
+    /// Reads the only instance of a header.
+    fn read<T>(
+        &mut self,
+        name: HeaderName,
+        parse: impl FnOnce(&str) -> Result<T, Reason>,
+    ) -> Result<T, DecisionRefused> {
+        let mut instances = self.headers.get_all(&name).iter();
+        let parsed = match (instances.next(), instances.next()) {
+            (None, _) => Err(Reason::Missing),
+            (Some(_), Some(_)) => Err(Reason::Repeated),
+            (Some(value), None) => match self.left.checked_sub(name.as_str().len() + value.len()) {
+                None => Err(Reason::TooLarge),
+                Some(left) => {
+                    self.left = left;
+                    value.to_str().map_err(|_| Reason::Malformed).and_then(parse)
+                }
+            },
+        };
+        parsed.map_err(|reason| reason.at(name))
+    }
+}
+
+/// Reads a value that never has a comma, with which proxies join instances.
+fn read_plain<T: FromStr>(text: &str) -> Result<T, Reason> {
+    text.parse().map_err(|_| if text.contains(',') { Reason::CommaJoined } else { Reason::Malformed })
+}
+
+fn read_role(text: &str, acceptance: &Acceptance) -> Result<RoleArn, Reason> {
+    let role = read_plain(text)?;
+    acceptance.check(&role)?;
+    Ok(role)
 }
 
 fn read_tags(text: &str) -> Result<SessionTags, Reason> {
@@ -97,13 +118,7 @@ fn read_tags(text: &str) -> Result<SessionTags, Reason> {
 }
 
 fn read_context(text: &str) -> Result<PolicyContext, Reason> {
-    // serde also reads a struct from an array; the contract is an object.
-    if !text.starts_with('{') {
-        return Err(Reason::Malformed);
-    }
-    let context: PolicyContext = serde_json::from_str(text).map_err(|_| Reason::Malformed)?;
-    context.check().map_err(|_| Reason::Malformed)?;
-    Ok(context)
+    PolicyContext::from_json(text).ok_or(Reason::Malformed)
 }
 
 /// A service refuses a request because of its decision headers. It names the header and a reason, never a value.
@@ -149,11 +164,6 @@ enum Reason {
 impl Reason {
     fn at(self, header: HeaderName) -> DecisionRefused {
         DecisionRefused { header, reason: self }
-    }
-
-    /// Why a header that never has a comma was not understood.
-    fn of_text(text: &str) -> Self {
-        if text.contains(',') { Self::CommaJoined } else { Self::Malformed }
     }
 
     fn as_str(self) -> &'static str {

@@ -37,6 +37,14 @@ pub struct PolicyContext {
 }
 
 impl PolicyContext {
+    /// Reads the value of a header, if it is one.
+    pub(crate) fn from_json(text: &str) -> Option<Self> {
+        // serde also reads a struct from an array; the contract is an object.
+        let is_object = text.starts_with('{');
+        let context: Self = is_object.then(|| serde_json::from_str(text).ok()).flatten()?;
+        context.check().ok().map(|()| context)
+    }
+
     /// Checks every member against what is written at it.
     pub(crate) fn check(&self) -> Result<(), InvalidPolicyContext> {
         let is_id =

@@ -4,9 +4,12 @@ use std::{fmt, str, str::FromStr};
 
 /// The gateway's id of one request: a UUID in lower case with hyphens.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RequestId([u8; 36]);
+pub struct RequestId([u8; Self::LENGTH]);
 
 impl RequestId {
+    /// How many characters an id has.
+    pub(crate) const LENGTH: usize = 36;
+
     /// Makes an id of 16 bytes, which the caller takes from a random source. As in every UUID, version (4) and
     /// variant overwrite six bits.
     #[must_use]
@@ -23,8 +26,8 @@ impl RequestId {
 }
 
 /// The digits of `id` in groups of 8, 4, 4, 4 and 12.
-fn hyphenated(id: u128) -> [u8; 36] {
-    let mut text = [b'-'; 36];
+fn hyphenated(id: u128) -> [u8; RequestId::LENGTH] {
+    let mut text = [b'-'; RequestId::LENGTH];
     let mut shift = 128;
     for (position, byte) in text.iter_mut().enumerate() {
         if !is_hyphen(position) {
@@ -44,7 +47,7 @@ impl FromStr for RequestId {
     type Err = InvalidRequestId;
 
     fn from_str(text: &str) -> Result<Self, InvalidRequestId> {
-        let bytes: [u8; 36] = text.as_bytes().try_into().map_err(|_| InvalidRequestId)?;
+        let bytes: [u8; Self::LENGTH] = text.as_bytes().try_into().map_err(|_| InvalidRequestId)?;
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         let fits = |(position, byte): (usize, &u8)| {
             if is_hyphen(position) { *byte == b'-' } else { is_digit(*byte) }

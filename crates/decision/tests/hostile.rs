@@ -243,6 +243,15 @@ fn the_policy_context_is_read_strictly() {
 fn a_header_beyond_the_budget_is_not_parsed() {
     let json = format!(r#"{{"a":"{}"}}"#, "v".repeat(9000));
     assert_eq!(reason(&SESSION_TAGS, json.as_bytes()), "too_large");
+
+    // The budget is for all of them together.
+    let mut headers = good();
+    let tags: Vec<_> = (0..20).map(|n| format!(r#""k{n}":"{}""#, "v".repeat(256))).collect();
+    headers.insert(SESSION_TAGS, format!("{{{}}}", tags.join(",")).parse().unwrap());
+    assert!(Incoming::from_headers(&headers, &Acceptance::default()).is_ok());
+    let agent = format!(r#","agent":{{"a":"{}"}}}}"#, "v".repeat(3000));
+    headers.insert(POLICY_CONTEXT, CONTEXT.replace('}', &agent).parse().unwrap());
+    assert_eq!(refusal(&headers).reason(), "too_large");
 }
 
 #[test]

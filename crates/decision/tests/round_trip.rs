@@ -178,6 +178,17 @@ fn tags_are_written_sorted_and_in_ascii() {
 }
 
 #[test]
+fn an_agent_that_no_service_reads_is_refused_when_it_is_built() {
+    let nested =
+        |depth| (0..depth).fold(serde_json::Value::Null, |inner, _| serde_json::json!({ "a": inner }));
+    let mut decision = plain();
+    decision.context.agent = Some(nested(100));
+    assert!(DecisionHeaders::prebuild(&decision).is_ok());
+    decision.context.agent = Some(nested(200));
+    assert_eq!(DecisionHeaders::prebuild(&decision).unwrap_err(), PrebuildError::Unwritable);
+}
+
+#[test]
 fn decisions_that_cannot_travel_are_refused_when_they_are_built() {
     let long: BTreeMap<_, _> = (0..50).map(|n| (format!("key{n}"), "v".repeat(256))).collect();
     let decision = Decision { tags: long.try_into().unwrap(), ..plain() };
