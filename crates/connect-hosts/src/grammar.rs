@@ -1,5 +1,7 @@
 //! The strict grammar that a redirect follows before anything else looks at it.
 
+use std::borrow::Cow;
+
 use crate::{RedirectDenied, policy::MAX_REDIRECT, scheme::is_scheme};
 
 /// The parts of a redirect, as they stand in it.
@@ -75,11 +77,18 @@ fn check_characters(raw: &str) -> Result<(), RedirectDenied> {
             if matches!(high * 16 + low, 0..0x20 | 0x7f) {
                 return Err(RedirectDenied::EncodedControl);
             }
-        } else if !(byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=".contains(&byte)) {
+        } else if !is_uri_byte(byte) {
             return Err(RedirectDenied::Character);
         }
     }
     Ok(())
+}
+
+/// Unreserved and reserved characters (RFC 3986 sections 2.2 and 2.3).
+fn is_uri_byte(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~')
+        || matches!(byte, b':' | b'/' | b'?' | b'#' | b'[' | b']' | b'@')
+        || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=')
 }
 
 fn split_authority(authority: &str) -> Result<Authority<'_>, RedirectDenied> {
@@ -130,9 +139,6 @@ fn is_port(port: &str) -> bool {
 
 /// No segment that is `.` or `..`, whichever way it is written and whichever slash bounds it.
 fn check_path(path: &str) -> Result<(), RedirectDenied> {
-    if !path.contains('.') && !path.contains('%') {
-        return Ok(());
-    }
     let plain = decoded(path);
     if plain.split(['/', '\\']).any(|segment| matches!(segment, "." | "..")) {
         return Err(RedirectDenied::DotSegment);
@@ -155,7 +161,10 @@ fn check_query(query: &str) -> Result<(), RedirectDenied> {
 }
 
 /// Percent-decoded, with what is not UTF-8 replaced: it is only compared with ASCII.
-fn decoded(text: &str) -> String {
+fn decoded(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
     let mut plain = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -168,7 +177,7 @@ fn decoded(text: &str) -> String {
         let [high, low] = digits.map(Option::unwrap_or_default);
         plain.push(u8::try_from(high * 16 + low).unwrap_or_default());
     }
-    String::from_utf8_lossy(&plain).into_owned()
+    Cow::Owned(String::from_utf8_lossy(&plain).into_owned())
 }
 
 #[cfg(test)]
