@@ -1,6 +1,6 @@
 //! How often one principal may call: a lock-free rate limit.
 //!
-//! A [`RateLimit`] is one cell of 16 bytes for one principal. It lives wherever the principal's decision lives, so
+//! A [`RateLimit`] is one cell of constant size for one principal. It lives wherever the principal's decision lives, so
 //! that nothing is looked up to find it and nothing remains of it when the decision is dropped.
 //! [`RateLimit::check`] either counts a call or says how long to wait. It is the generic cell rate algorithm: a
 //! steady rate, and a burst that may be taken ahead.

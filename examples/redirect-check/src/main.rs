@@ -3,8 +3,8 @@
 //! It shows how another authorization server embeds the `connect-hosts` crate, and lets an operator try a list out:
 //!
 //! ```text
-//! $ cargo run --package redirect-check -- 'claude.ai,cursor://,http://' \
-//!       https://claude.ai/api/mcp/auth_callback cursor://anysphere.cursor-mcp/oauth/callback 'https://claude.ai@evil.example/'
+//! $ cargo run --package redirect-check -- 'claude.ai,cursor://,http://' https://claude.ai/api/mcp/auth_callback \
+//!       cursor://anysphere.cursor-mcp/oauth/callback 'https://claude.ai@evil.example/'
 //! entry 3 "http://" is ignored: a network scheme cannot be allowed; list the hostname, or localhost
 //! allowed  https://claude.ai/api/mcp/auth_callback  (claude.ai)
 //! allowed  cursor://anysphere.cursor-mcp/oauth/callback  (anysphere.cursor-mcp)
