@@ -14,7 +14,7 @@ mod tests;
 
 pub use brand::{Brand, BrandError};
 pub(crate) use view::{
-    ChooserPage, Client, ConsentPage, Destination, ErrorPage, Form, NoticePage, Provider, Scope, SignInPage,
+    ChooserPage, Client, ConsentPage, Destination, ErrorPage, Form, Provider, Scope, SignInPage,
 };
 
 /// The one stylesheet, inlined into every page and allowed by its hash.

@@ -32,7 +32,7 @@ use super::{Identity, IdentityConfigError, check_id};
 pub use self::error::{Step, UpstreamError, UpstreamProblem};
 
 /// How far the provider's clock may be ahead of ours.
-const LEEWAY: Duration = Duration::from_secs(60);
+const LEEWAY: Duration = Duration::from_mins(1);
 
 /// Asymmetric algorithms only: with HMAC the client secret would sign, and `none` is nobody's signature.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
@@ -132,7 +132,6 @@ impl OidcUpstream {
     }
 
     /// The client builder to start from: redirects are not followed. Add the trust roots of a private CA to it.
-    #[must_use]
     pub fn http_client() -> reqwest::ClientBuilder {
         reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())

@@ -7,7 +7,7 @@ use http::StatusCode;
 use super::brand::Brand;
 use super::display::{display_host, display_scheme, display_text, has_lookalikes, initial};
 use super::response::{Forms, answer};
-use super::view::{ChooserPage, ConsentPage, Destination, ErrorPage, Form, NoticePage, Provider, SignInPage};
+use super::view::{ChooserPage, ConsentPage, Destination, ErrorPage, Form, Provider, SignInPage};
 
 const MAX_NAME: usize = 60;
 const MAX_PROSE: usize = 600;
@@ -70,14 +70,6 @@ struct ErrorHtml<'a> {
     text: String,
     remedy: Option<String>,
     reference: Option<String>,
-}
-
-#[derive(Template)]
-#[template(path = "notice.html")]
-struct NoticeHtml<'a> {
-    brand: &'a Brand,
-    title: &'a str,
-    text: String,
 }
 
 impl ConsentPage<'_> {
@@ -158,15 +150,6 @@ impl ErrorPage<'_> {
             reference: self.reference.map(|reference| display_text(reference, MAX_NAME)),
         };
         answer(self.status, &page, Forms::None)
-    }
-}
-
-impl NoticePage<'_> {
-    /// The page as an answer.
-    pub(crate) fn respond(&self, status: StatusCode) -> Response {
-        let page =
-            NoticeHtml { brand: self.brand, title: self.title, text: display_text(self.text, MAX_PROSE) };
-        answer(status, &page, Forms::None)
     }
 }
 

@@ -118,7 +118,7 @@ async fn hostile_names_stay_text() {
         ("Claude\0\u{1b}[2J\r\n\r\nCode", "Claude[2J Code"),
         ("Cl\u{430}ude", "Cl\u{430}ude"),
         ("\u{200b}\u{3164}", "An application without a name"),
-        (long.as_str(), &format!("{}…", &long[..60])),
+        (long.as_str(), &format!("{}…", "x".repeat(60))),
     ] {
         let pages = [
             body_of(samples::consent(|page| page.client.name = Some(hostile))).await,
@@ -224,7 +224,7 @@ async fn body_of(response: Response) -> String {
 }
 
 fn tags<'a>(body: &'a str, open: &'a str) -> impl Iterator<Item = &'a str> {
-    body.match_indices(open).map(|(at, _)| body[at..].split_once('>').unwrap().0)
+    body.split(open).skip(1).map(|rest| rest.split('>').next().unwrap())
 }
 
 fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {

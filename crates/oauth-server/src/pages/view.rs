@@ -95,10 +95,3 @@ pub(crate) struct ErrorPage<'a> {
     /// The request id an operator finds in the log.
     pub(crate) reference: Option<&'a str>,
 }
-
-/// Says that something is done: cancelled, signed out, finished.
-pub(crate) struct NoticePage<'a> {
-    pub(crate) brand: &'a Brand,
-    pub(crate) title: &'a str,
-    pub(crate) text: &'a str,
-}

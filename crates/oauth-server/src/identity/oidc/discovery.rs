@@ -9,7 +9,7 @@ use openidconnect::core::{
     CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreResponseMode, CoreResponseType,
     CoreSubjectIdentifierType,
 };
-use openidconnect::{AdditionalProviderMetadata, IssuerUrl, ProviderMetadata};
+use openidconnect::{AdditionalProviderMetadata, IssuerUrl, ProviderMetadata, TokenUrl};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -135,7 +135,7 @@ impl Discovery {
     async fn discover(&self) -> Result<Metadata, UpstreamError> {
         let discovered = Metadata::discover_async(self.issuer.clone(), &self.http).await;
         let metadata = discovered.map_err(|error| UpstreamError::of_discovery(&self.provider, error))?;
-        let token = metadata.token_endpoint().map(|url| url.url());
+        let token = metadata.token_endpoint().map(TokenUrl::url);
         for (endpoint, url) in [
             ("authorization_endpoint", Some(metadata.authorization_endpoint().url())),
             ("token_endpoint", token),

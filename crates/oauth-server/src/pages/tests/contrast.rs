@@ -67,10 +67,10 @@ fn contrast(front: &str, back: &str) -> f64 {
 
 /// WCAG's relative luminance of `#rrggbb`.
 fn luminance(colour: &str) -> f64 {
-    let channel = |at: usize| {
-        let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+    let hex = colour.strip_prefix('#').filter(|hex| hex.len() == 6).unwrap();
+    let [_, red, green, blue] = u32::from_str_radix(hex, 16).unwrap().to_be_bytes().map(|channel| {
+        let value = f64::from(channel) / 255.0;
         if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
-    };
-    assert_eq!((colour.len(), &colour[..1]), (7, "#"), "{colour}");
-    0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+    });
+    0.2126 * red + 0.7152 * green + 0.0722 * blue
 }

@@ -39,7 +39,6 @@ pub(super) fn all() -> Vec<Sample> {
             false,
         ),
         sample("error-bare", StatusCode::SERVICE_UNAVAILABLE, error(None, None), false),
-        sample("notice", ok, notice(), false),
     ]
 }
 
@@ -111,13 +110,4 @@ pub(super) fn error(remedy: Option<&str>, reference: Option<&str>) -> Response {
         reference,
     }
     .respond()
-}
-
-fn notice() -> Response {
-    NoticePage {
-        brand: &BRAND,
-        title: "Cancelled",
-        text: "Nothing was allowed. You can close this window and go back to your application.",
-    }
-    .respond(StatusCode::OK)
 }
