@@ -100,6 +100,8 @@ pub(crate) fn initial(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -109,7 +111,7 @@ mod tests {
             ("  spaced\t\r\n out \u{a0}", "spaced out"),
             ("\u{202e}edoC edualC", "edoC edualC"),
             ("a\u{2066}b\u{2069}c\u{200f}d\u{061c}e", "abcde"),
-            ("ze\u{200b}ro\u{200d}wi\u{2060}dth\u{feff}", "zerowidth"),
+            ("ze\u{200b}\u{200c}ro\u{200d}wi\u{2060}dth\u{feff}", "zerowidth"),
             ("soft\u{ad}hyphen", "softhyphen"),
             ("line\u{2028}and\u{2029}paragraph", "line and paragraph"),
             ("bell\u{7} esc\u{1b}[31m nul\0", "bell esc[31m nul"),
@@ -134,6 +136,24 @@ mod tests {
         assert_eq!(display_text("abcdefg", 6), "abcdef…");
         assert_eq!(display_text("abc   defg", 4), "abc…");
         assert_eq!(display_text(&"x".repeat(1_000_000), 60).chars().count(), 61);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_out_bounded_visible_and_stable(text in ".*", max in 1_usize..80) {
+            let shown = display_text(&text, max);
+            prop_assert!(shown.chars().count() <= max + 1);
+            prop_assert!(shown.chars().all(|c| is_visible(c) && !c.is_control()));
+            prop_assert!(!shown.contains("  ") && shown.trim() == shown);
+            prop_assert_eq!(display_text(&shown, max), shown);
+        }
+
+        #[test]
+        fn any_host_comes_out_as_bounded_ascii(host in ".*") {
+            let shown = display_host(&host);
+            prop_assert!(shown.is_ascii() && shown.len() <= MAX_HOST);
+            prop_assert!(!shown.contains(|c: char| c.is_control()));
+        }
     }
 
     #[test]
