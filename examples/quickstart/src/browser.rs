@@ -183,7 +183,7 @@ fn visible_text(html: &str) -> String {
     for Ok(token) in html5gum::Tokenizer::new(html) {
         match token {
             html5gum::Token::StartTag(tag) => {
-                hidden = matches!(tag.name.as_slice(), b"style" | b"title" | b"head")
+                hidden = matches!(tag.name.as_slice(), b"style" | b"title" | b"head");
             }
             html5gum::Token::EndTag(_) => hidden = false,
             html5gum::Token::String(part) if !hidden => {

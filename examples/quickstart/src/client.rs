@@ -154,7 +154,11 @@ impl McpClient {
         let body = answer.text().await?;
         let value: Value = serde_json::from_str(&body).unwrap_or_default();
         if status != StatusCode::OK {
-            let reason = value.pointer("/error/message").and_then(Value::as_str).unwrap_or("no reason given");
+            let reason = [value.pointer("/error/message"), value.get("error_description")]
+                .into_iter()
+                .flatten()
+                .find_map(Value::as_str)
+                .unwrap_or("no reason given");
             return Ok(ToolAnswer::Refused(status, reason.to_owned()));
         }
         let result = value.get("result").ok_or_else(|| protocol("a tool call has no result", &body))?;

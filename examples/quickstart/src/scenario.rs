@@ -1,5 +1,7 @@
 //! The people, roles and data of the quickstart, and what each person may do.
 
+use oauth_server::identity::{HashError, hash_password};
+use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
 /// The accounts, roles, policies and buckets of the local AWS.
@@ -82,6 +84,44 @@ pub const PEOPLE: [Person; 4] = [
 #[must_use]
 pub fn mapping(issuer: &str) -> String {
     MAPPING.replace("ISSUER", issuer)
+}
+
+/// The configuration of Connect Server.
+///
+/// # Errors
+/// When the passwords cannot be hashed.
+pub fn connect_config(public_url: &str, upstream: &str) -> Result<Value, HashError> {
+    let port = public_url.rsplit(':').next().unwrap_or_default();
+    let people: Vec<Value> = PEOPLE
+        .iter()
+        .map(|person| {
+            Ok(json!({
+                "username": person.username,
+                "password_hash": hash_password(&SecretString::from(person.password))?,
+                "tenant": person.tenant,
+                "display_name": person.name,
+                "hints": person.hints(),
+            }))
+        })
+        .collect::<Result<_, HashError>>()?;
+    Ok(json!({
+        "public_url": public_url,
+        "allowed_hosts": "localhost, claude.ai, claude.com, cursor://, vscode.dev, chatgpt.com",
+        "listen": { "public": format!("127.0.0.1:{port}"), "private": "127.0.0.1:0" },
+        "database": { "url": "sqlite:connect.db" },
+        "audit": { "file": "connect-audit.jsonl" },
+        "log": { "format": "text" },
+        "static_user": people,
+        "service": [{
+            "name": "platform",
+            "label": "Platform data",
+            "path": "/mcp/platform",
+            "upstream": upstream,
+            "scopes": ["platform"],
+            "scope_descriptions": { "platform": "List and read the data that you may see" },
+        }],
+        "brand": { "name": "Quickstart Laboratories" },
+    }))
 }
 
 /// What somebody tries.

@@ -1,7 +1,5 @@
 //! All parts of the system in one process, with their files in a temporary folder.
 
-mod files;
-
 use std::{
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
@@ -18,6 +16,11 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::scenario;
+
+const CONFIG: &str = "connect.toml";
+const DATABASE: &str = "connect.db";
+const CONNECT_AUDIT: &str = "connect-audit.jsonl";
+const TOOLS_AUDIT: &str = "tools-audit.jsonl";
 
 /// A system that serves. Its files go away with it.
 #[derive(Debug)]
@@ -51,6 +54,9 @@ pub enum StackError {
     /// A password.
     #[error("a password cannot be hashed")]
     Password(#[from] oauth_server::identity::HashError),
+    /// The configuration of Connect Server cannot be written.
+    #[error("the configuration cannot be written as TOML")]
+    Toml(#[from] toml::ser::Error),
     /// The configuration of Connect Server.
     #[error("the configuration of Connect Server is wrong: {0}")]
     Config(String),
@@ -80,10 +86,11 @@ impl Stack {
         let folder = TempDir::with_prefix("connect-quickstart-")?;
         let public_url = format!("http://localhost:{}", free_port(port)?);
         let aws = AwsSim::start(serde_json::from_str::<SimConfig>(scenario::AWS)?).await?;
-        let (tools, tools_audit) = tools_server(&aws, &folder.path().join(files::TOOLS_AUDIT)).await?;
-        let config_file = folder.path().join(files::CONFIG);
+        let (tools, tools_audit) = tools_server(&aws, &folder.path().join(TOOLS_AUDIT)).await?;
+        let config_file = folder.path().join(CONFIG);
         let upstream = format!("http://{}/mcp", tools.public_addr);
-        std::fs::write(&config_file, files::connect_config(&public_url, &upstream)?)?;
+        let config = toml::to_string(&scenario::connect_config(&public_url, &upstream)?)?;
+        std::fs::write(&config_file, config)?;
         let config =
             Config::from_file(&config_file).map_err(|problems| StackError::Config(problems.to_string()))?;
         connect_server::import_mapping(&config, &scenario::mapping(&format!("{public_url}/static"))).await?;
@@ -124,20 +131,20 @@ impl Stack {
     /// The configuration of Connect Server.
     #[must_use]
     pub fn config_file(&self) -> PathBuf {
-        self.folder.path().join(files::CONFIG)
+        self.folder.path().join(CONFIG)
     }
 
     /// The database of Connect Server.
     #[must_use]
     pub fn database_file(&self) -> PathBuf {
-        self.folder.path().join(files::DATABASE)
+        self.folder.path().join(DATABASE)
     }
 
     /// The audit file of each program.
     #[must_use]
     pub fn audit_files(&self) -> [(&'static str, PathBuf); 2] {
         let file = |name: &str| self.folder.path().join(name);
-        [("connect-server", file(files::CONNECT_AUDIT)), ("mcp-server", file(files::TOOLS_AUDIT))]
+        [("connect-server", file(CONNECT_AUDIT)), ("mcp-server", file(TOOLS_AUDIT))]
     }
 
     /// The API calls that the local CloudTrail has under a source identity.

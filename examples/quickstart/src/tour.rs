@@ -35,6 +35,8 @@ pub struct Visit {
     pub username: &'static str,
     /// Tenant.
     pub tenant: &'static str,
+    /// Identifier of the client that the person signed in with.
+    pub client: String,
     /// ARN of the role, if any was decided.
     pub role: Option<String>,
     /// Session tags.
@@ -98,7 +100,7 @@ pub enum TourError {
         /// Who.
         person: &'static str,
         /// Why.
-        source: ClientError,
+        source: Box<ClientError>,
     },
     /// Requests failed.
     #[error("a request without a person failed")]
@@ -127,12 +129,13 @@ pub async fn take(stack: &Stack) -> Result<Report, TourError> {
     for person in &PEOPLE {
         let mine: Vec<&Cell> = cells.iter().filter(|cell| cell.person == person.username).collect();
         let visit = visit(stack, person, &mine, &mut differences).await;
-        people.push(visit.map_err(|source| TourError::Client { person: person.name, source })?);
+        people
+            .push(visit.map_err(|source| TourError::Client { person: person.name, source: source.into() })?);
     }
     let strangers = strangers(stack, &mut differences).await?;
     stack.flush_audit();
     for visit in &mut people {
-        visit.audit = audit_lines(stack, visit.username)?;
+        visit.audit = audit_lines(stack, visit)?;
         visit.trail = trail(stack, visit.source_identity.as_deref());
         check_records(visit, &mut differences);
     }
@@ -151,7 +154,7 @@ async fn visit(
         ToolAnswer::ToolError(_) | ToolAnswer::Refused(..) => Value::Null,
     };
     let text = |name: &str| status.get(name).and_then(Value::as_str).map(str::to_owned);
-    let tags = status.get("session_tags").and_then(|tags| serde_json::from_value(tags.clone()).ok());
+    let tags = status.get("tags").and_then(|tags| serde_json::from_value(tags.clone()).ok());
     let buckets = match client.call_tool("bucket_list", json!({})).await? {
         ToolAnswer::Done(answer) => names(&answer),
         ToolAnswer::ToolError(_) | ToolAnswer::Refused(..) => Vec::new(),
@@ -176,7 +179,8 @@ async fn visit(
         name: person.name,
         username: person.username,
         tenant: person.tenant,
-        role: text("role"),
+        client: client.tokens().client_id.clone(),
+        role: text("role_arn"),
         tags: tags.unwrap_or_default(),
         source_identity: text("source_identity"),
         buckets,
@@ -199,7 +203,7 @@ async fn attempt(client: &McpClient, cell: &Cell) -> Result<Outcome, ClientError
     };
     let (verdict, words) = match answer {
         ToolAnswer::Done(_) => (Verdict::Allowed.as_str(), None),
-        ToolAnswer::ToolError(words) if words.contains("denied") => (Verdict::S3.as_str(), Some(words)),
+        ToolAnswer::ToolError(words) if words.contains(" may not s3:") => (Verdict::S3.as_str(), Some(words)),
         ToolAnswer::ToolError(words) => ("error", Some(words)),
         ToolAnswer::Refused(StatusCode::FORBIDDEN, words) => (Verdict::Gateway.as_str(), Some(words)),
         ToolAnswer::Refused(status, words) => ("error", Some(format!("{status}: {words}"))),
@@ -236,13 +240,16 @@ async fn strangers(stack: &Stack, differences: &mut Vec<String>) -> Result<Vec<S
     Ok(strangers)
 }
 
-fn audit_lines(stack: &Stack, username: &str) -> Result<Vec<AuditLine>, TourError> {
+fn audit_lines(stack: &Stack, visit: &Visit) -> Result<Vec<AuditLine>, TourError> {
     let mut groups: BTreeMap<AuditLine, usize> = BTreeMap::new();
     for (program, path) in stack.audit_files() {
         for line in read_lines(&path)? {
             let event: Value = serde_json::from_str(&line).unwrap_or_default();
             let text = |name: &str| event.get(name).and_then(Value::as_str);
-            if text("subject") != Some(username) && text("source_identity") != Some(username) {
+            // Consent and registration happen before it is known who sits there: the client joins them.
+            let mine = [text("subject"), text("source_identity")].contains(&Some(visit.username))
+                || text("client") == Some(visit.client.as_str());
+            if !mine {
                 continue;
             }
             let owned = |name: &str| text(name).unwrap_or_default().to_owned();
