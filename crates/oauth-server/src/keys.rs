@@ -262,7 +262,7 @@ mod tests {
 
     const ALGORITHMS: [SigningAlgorithm; 2] = [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa];
 
-    fn map(value: Value) -> Map<String, Value> {
+    fn map(value: &Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
 
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn a_thumbprint_is_that_of_the_standard() {
         // RFC 8037 appendix A.3.
-        let public = map(json!({
+        let public = map(&json!({
             "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
         }));
         assert_eq!(thumbprint(&public), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
@@ -283,7 +283,7 @@ mod tests {
     async fn a_signed_token_is_ours_and_an_altered_one_is_not() {
         for algorithm in ALGORITHMS {
             let (ring, other) = (ring(algorithm).await, ring(algorithm).await);
-            let claims = map(json!({ "sub": "ada" }));
+            let claims = map(&json!({ "sub": "ada" }));
             let token = ring.sign(&claims).unwrap();
             assert_eq!(ring.claims_of(&token), Some(claims));
             assert_eq!(other.claims_of(&token), None);

@@ -11,7 +11,7 @@ const MAX_PARAMETERS: usize = 64;
 /// Why a query string or form was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ParamsError {
+pub(crate) enum ParamsError {
     /// A `%` without two hexadecimal digits, or bytes that are not UTF-8.
     #[error("the parameters are not valid percent-encoded UTF-8")]
     Encoding,

@@ -108,7 +108,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_local_revocation_survives_a_refresh_that_does_not_hold_it() {
-        let view = RevocationView::new(Duration::from_secs(900));
+        let view = RevocationView::new(Duration::from_mins(15));
         let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
         assert!(!view.is_revoked("a") && view.version() == 0 && view.refreshed_at().is_none());
         view.insert("a", now);
@@ -121,7 +121,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_no_live_token_can_carry_is_forgotten() {
-        let view = RevocationView::new(Duration::from_secs(900));
+        let view = RevocationView::new(Duration::from_mins(15));
         let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
         view.insert("a", now);
         let later = now + Duration::from_secs(900 + 301);

@@ -1,0 +1,18 @@
+//! The authorization server through its router, on every store.
+#![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+#![expect(clippy::indexing_slicing, reason = "an answer without the expected member fails the test")]
+#![expect(clippy::panic, reason = "a failed set-up fails the test")]
+
+mod authorize;
+mod concurrency;
+mod discovery;
+mod flow;
+mod outage;
+mod provider;
+mod register;
+mod revoke;
+mod start;
+mod store;
+mod support;
+mod token;
+mod upstream;

@@ -1,0 +1,346 @@
+//! One suite for every store.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use audit::AuditUnavailable;
+use oauth_server::{
+    Digest, KeyRing, SigningAlgorithm,
+    identity::Identity,
+    store::{
+        Client, ClientAuthentication, Code, Grant, Interaction, MemoryStore, RefreshToken, SecretMethod,
+        Stage, Store, StoreError,
+    },
+};
+use pg_fixture::PgCluster;
+use secrecy::SecretString;
+use serde_json::json;
+
+use crate::support::{database, sqlite};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(1_800_000_000_123)
+}
+
+fn digest(text: &str) -> Digest {
+    Digest::of(&SecretString::from(text))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a confirmation")]
+fn yes() -> Result<(), AuditUnavailable> {
+    Ok(())
+}
+
+fn no() -> Result<(), AuditUnavailable> {
+    Err(AuditUnavailable)
+}
+
+fn client(id: &str) -> Client {
+    Client {
+        id: id.into(),
+        name: Some("Claude é".into()),
+        authentication: ClientAuthentication::Secret { method: SecretMethod::Post, digest: digest("secret") },
+        redirect_uris: vec!["https://claude.ai/a".into(), "cursor://b".into()],
+        refreshes: true,
+        registered_at: now(),
+        first_used_at: None,
+    }
+}
+
+fn interaction(id: &str) -> Interaction {
+    Interaction {
+        id: id.into(),
+        stage: Stage::Consent,
+        cookie: digest("consent"),
+        client_id: "c".into(),
+        redirect_uri: "https://claude.ai/a".into(),
+        redirect_uri_given: true,
+        state: Some("state".into()),
+        resource: "https://r".into(),
+        scope: "a b".into(),
+        code_challenge: "challenge".into(),
+        created_at: now(),
+        expires_at: now() + 10 * MINUTE,
+    }
+}
+
+fn grant(id: &str) -> Grant {
+    Grant {
+        id: id.into(),
+        client_id: "c".into(),
+        identity: Identity {
+            issuer: "https://idp".into(),
+            subject: "auth0|x/é".into(),
+            tenant: Some("acme".into()),
+            display_name: None,
+            email: None,
+            hints: json!({ "groups": ["a", "b"] }).as_object().unwrap().clone(),
+        },
+        identity_source: "idp".into(),
+        resource: "https://r".into(),
+        scope: "a b".into(),
+        authenticated_at: now(),
+        expires_at: now() + 100 * MINUTE,
+        revoked_at: None,
+    }
+}
+
+fn code(text: &str, grant_id: &str) -> Code {
+    Code {
+        digest: digest(text),
+        grant_id: grant_id.into(),
+        redirect_uri: Some("https://claude.ai/a".into()),
+        code_challenge: "challenge".into(),
+        expires_at: now() + MINUTE,
+        used_at: None,
+    }
+}
+
+fn refresh_token(text: &str, grant_id: &str) -> RefreshToken {
+    RefreshToken {
+        digest: digest(text),
+        grant_id: grant_id.into(),
+        expires_at: now() + 50 * MINUTE,
+        used_at: None,
+    }
+}
+
+/// A client, a completed interaction and its code, all named after `name`.
+async fn issued(store: &dyn Store, name: &str) {
+    store.insert_interaction(&interaction(name)).await.unwrap();
+    let approved =
+        store.approve_interaction(name, &digest("consent"), &digest("sign-in"), now(), &yes).await.unwrap();
+    assert!(approved);
+    let (grant, code) = (grant(name), code(name, name));
+    assert!(store.complete_interaction(name, &digest("sign-in"), &grant, &code, now(), &yes).await.unwrap());
+}
+
+async fn suite(store: &dyn Store) {
+    clients(store).await;
+    interactions(store).await;
+    codes(store).await;
+    refresh_tokens(store).await;
+    revocations(store).await;
+    unconfirmed(store).await;
+    keys(store).await;
+    pruning(store).await;
+}
+
+async fn clients(store: &dyn Store) {
+    assert_eq!(store.client("c").await.unwrap(), None);
+    assert!(store.insert_client(&client("c"), 2, &yes).await.unwrap());
+    let public = Client { authentication: ClientAuthentication::None, name: None, ..client("p") };
+    assert!(store.insert_client(&public, 2, &yes).await.unwrap());
+    assert!(!store.insert_client(&client("d"), 2, &yes).await.unwrap(), "beyond the quota");
+    assert_eq!(store.client("c").await.unwrap(), Some(client("c")));
+    assert_eq!(store.client("p").await.unwrap(), Some(public));
+    assert_eq!(store.client("d").await.unwrap(), None);
+}
+
+async fn interactions(store: &dyn Store) {
+    let (consent, sign_in, wrong) = (digest("consent"), digest("sign-in"), digest("wrong"));
+    store.insert_interaction(&interaction("i")).await.unwrap();
+    assert_eq!(store.interaction("i").await.unwrap(), Some(interaction("i")));
+    assert_eq!(store.interaction("other").await.unwrap(), None);
+    let approve =
+        async |cookie, at| store.approve_interaction("i", cookie, &sign_in, at, &yes).await.unwrap();
+    let complete = async |cookie, at| {
+        store.complete_interaction("i", cookie, &grant("gi"), &code("ci", "gi"), at, &yes).await.unwrap()
+    };
+    let late = now() + 10 * MINUTE;
+    assert!(!complete(&consent, now()).await, "before consent");
+    assert!(!approve(&wrong, now()).await, "another browser");
+    assert!(!approve(&consent, late).await, "expired");
+    assert!(approve(&consent, now()).await);
+    assert!(!approve(&consent, now()).await, "twice");
+    let expected = Interaction { stage: Stage::SignIn, cookie: sign_in, ..interaction("i") };
+    assert_eq!(store.interaction("i").await.unwrap(), Some(expected));
+    assert!(!complete(&consent, now()).await, "the cookie from before consent");
+    assert!(!complete(&sign_in, late).await, "expired");
+    assert_eq!(store.code(&digest("ci")).await.unwrap(), None);
+    assert!(complete(&sign_in, now()).await);
+    assert!(!complete(&sign_in, now()).await, "twice");
+    assert_eq!(store.interaction("i").await.unwrap(), None);
+    assert_eq!(store.client("c").await.unwrap().unwrap().first_used_at, Some(now()));
+
+    store.insert_interaction(&interaction("j")).await.unwrap();
+    assert!(!store.cancel_interaction("j", &wrong, &yes).await.unwrap());
+    assert!(store.cancel_interaction("j", &consent, &yes).await.unwrap());
+    assert!(!store.cancel_interaction("j", &consent, &yes).await.unwrap());
+}
+
+async fn codes(store: &dyn Store) {
+    issued(store, "k").await;
+    let (digest, token) = (digest("k"), refresh_token("rk", "k"));
+    assert_eq!(store.code(&digest).await.unwrap(), Some((code("k", "k"), grant("k"))));
+    assert!(!store.redeem_code(&digest, Some(&token), now() + MINUTE, &yes).await.unwrap(), "expired");
+    assert!(store.redeem_code(&digest, Some(&token), now(), &yes).await.unwrap());
+    assert!(!store.redeem_code(&digest, Some(&token), now(), &yes).await.unwrap(), "twice");
+    let (used, _) = store.code(&digest).await.unwrap().unwrap();
+    assert_eq!(used.used_at, Some(now()));
+    assert_eq!(store.refresh_token(&token.digest).await.unwrap(), Some((token, grant("k"))));
+}
+
+async fn refresh_tokens(store: &dyn Store) {
+    issued(store, "l").await;
+    let (first, second) = (refresh_token("l1", "l"), refresh_token("l2", "l"));
+    assert!(store.redeem_code(&digest("l"), Some(&first), now(), &yes).await.unwrap());
+    let rotate = async |from: &RefreshToken, to: &RefreshToken, at| {
+        store.rotate_refresh_token(&from.digest, to, at, &yes).await.unwrap()
+    };
+    assert!(!rotate(&first, &second, now() + 50 * MINUTE).await, "expired");
+    assert!(!rotate(&second, &first, now()).await, "unknown");
+    assert!(rotate(&first, &second, now()).await);
+    assert!(!rotate(&first, &refresh_token("l3", "l"), now()).await, "twice");
+    assert_eq!(store.refresh_token(&first.digest).await.unwrap().unwrap().0.used_at, Some(now()));
+    assert_eq!(store.refresh_token(&second.digest).await.unwrap().unwrap().0, second);
+    assert_eq!(store.refresh_token(&digest("l3")).await.unwrap(), None);
+}
+
+async fn revocations(store: &dyn Store) {
+    issued(store, "m").await;
+    issued(store, "n").await;
+    let token = refresh_token("m1", "m");
+    assert!(store.redeem_code(&digest("m"), Some(&token), now(), &yes).await.unwrap());
+    assert!(store.revoke_grant("m", now()).await.unwrap());
+    assert!(!store.revoke_grant("m", now() + MINUTE).await.unwrap(), "twice");
+    assert!(!store.revoke_grant("unknown", now()).await.unwrap());
+    assert!(store.revoke_grant("n", now()).await.unwrap());
+    let rotated = store.rotate_refresh_token(&token.digest, &refresh_token("m2", "m"), now(), &yes).await;
+    assert!(!rotated.unwrap(), "of a revoked grant");
+    assert!(!store.redeem_code(&digest("n"), None, now(), &yes).await.unwrap(), "of a revoked grant");
+    let mut revoked = store.revoked_since(now()).await.unwrap();
+    revoked.sort();
+    assert_eq!(revoked, ["m", "n"]);
+    let millisecond = Duration::from_millis(1);
+    assert!(store.revoked_since(now() + millisecond).await.unwrap().is_empty());
+}
+
+/// What cannot be recorded has not happened.
+async fn unconfirmed(store: &dyn Store) {
+    fn refused(result: &Result<bool, StoreError>) -> bool {
+        matches!(result, Err(StoreError::NotRecorded(_)))
+    }
+    assert!(refused(&store.insert_client(&client("x"), 100, &no).await));
+    assert_eq!(store.client("x").await.unwrap(), None);
+    store.insert_interaction(&interaction("x")).await.unwrap();
+    let (consent, sign_in) = (digest("consent"), digest("sign-in"));
+    assert!(refused(&store.approve_interaction("x", &consent, &sign_in, now(), &no).await));
+    assert!(refused(&store.cancel_interaction("x", &consent, &no).await));
+    assert_eq!(store.interaction("x").await.unwrap(), Some(interaction("x")));
+    assert!(store.approve_interaction("x", &consent, &sign_in, now(), &yes).await.unwrap());
+    let (grant, code) = (grant("x"), code("x", "x"));
+    assert!(refused(&store.complete_interaction("x", &sign_in, &grant, &code, now(), &no).await));
+    assert_eq!(store.code(&code.digest).await.unwrap(), None);
+    assert!(store.complete_interaction("x", &sign_in, &grant, &code, now(), &yes).await.unwrap());
+    let token = refresh_token("x1", "x");
+    assert!(refused(&store.redeem_code(&code.digest, Some(&token), now(), &no).await));
+    assert_eq!(store.refresh_token(&token.digest).await.unwrap(), None);
+    assert!(store.redeem_code(&code.digest, Some(&token), now(), &yes).await.unwrap());
+    let successor = refresh_token("x2", "x");
+    assert!(refused(&store.rotate_refresh_token(&token.digest, &successor, now(), &no).await));
+    assert!(store.rotate_refresh_token(&token.digest, &successor, now(), &yes).await.unwrap());
+}
+
+async fn keys(store: &dyn Store) {
+    let starts = (0..8).map(|_| KeyRing::load(store, SigningAlgorithm::Es256, now()));
+    let rings = futures_util::future::join_all(starts).await;
+    let sets: std::collections::BTreeSet<String> =
+        rings.into_iter().map(|ring| ring.unwrap().jwks_json().to_owned()).collect();
+    assert_eq!(sets.len(), 1, "processes that start at once end with one key");
+    KeyRing::load(store, SigningAlgorithm::EdDsa, now()).await.unwrap();
+    let keys = store.signing_keys().await.unwrap();
+    assert_eq!(keys.len(), 2);
+    assert!(keys.iter().all(|key| key.current));
+}
+
+async fn pruning(store: &dyn Store) {
+    const DAY: Duration = Duration::from_hours(24);
+    store.insert_interaction(&interaction("o")).await.unwrap();
+    assert_eq!(store.prune(now(), now(), 100).await.unwrap(), 0, "nothing is over yet");
+    let expired = now() + 10 * MINUTE;
+    assert!(store.prune(expired, now(), 1).await.unwrap() <= 5, "a batch of one of each kind");
+    while store.prune(expired, now(), 1).await.unwrap() > 0 {}
+    assert_eq!(store.interaction("o").await.unwrap(), None);
+    assert!(store.code(&digest("k")).await.unwrap().is_some(), "a used code is remembered for a day");
+    assert!(store.refresh_token(&digest("l1")).await.unwrap().is_some(), "so is a used refresh token");
+    while store.prune(now() + 2 * DAY, now() + MINUTE, 2).await.unwrap() > 0 {}
+    assert_eq!(store.code(&digest("k")).await.unwrap(), None);
+    assert_eq!(store.refresh_token(&digest("l2")).await.unwrap(), None);
+    assert!(store.revoked_since(UNIX_EPOCH).await.unwrap().is_empty());
+    assert!(store.client("c").await.unwrap().is_some(), "somebody signed in with it");
+    assert_eq!(store.client("p").await.unwrap(), None, "nobody ever did");
+    assert_eq!(store.signing_keys().await.unwrap().len(), 2);
+}
+
+/// Fifty redemptions at once, of one code and then of one refresh token, over two pools as two processes have them.
+async fn races(one: Arc<dyn Store>, two: Arc<dyn Store>) {
+    assert!(one.insert_client(&client("c"), 2, &yes).await.unwrap());
+    issued(one.as_ref(), "race").await;
+    let of = |index: usize| Arc::clone(if index.is_multiple_of(2) { &one } else { &two });
+    let redeem = async |index: usize| {
+        let (store, token) = (of(index), refresh_token(&format!("race{index}"), "race"));
+        tokio::spawn(
+            async move { store.redeem_code(&digest("race"), Some(&token), now(), &yes).await.unwrap() },
+        )
+        .await
+        .unwrap()
+    };
+    let redeemed = futures_util::future::join_all((0..50).map(redeem)).await;
+    let winners: Vec<usize> =
+        redeemed.iter().enumerate().filter_map(|(index, won)| won.then_some(index)).collect();
+    let [winner] = winners.as_slice() else { panic!("{} codes were redeemed", winners.len()) };
+    for index in 0..50 {
+        let kept = one.refresh_token(&digest(&format!("race{index}"))).await.unwrap();
+        assert_eq!(kept.is_some(), index == *winner, "{index}");
+    }
+    let current = digest(&format!("race{winner}"));
+    let rotate = async |index: usize| {
+        let (store, token) = (of(index), refresh_token(&format!("next{index}"), "race"));
+        tokio::spawn(async move { store.rotate_refresh_token(&current, &token, now(), &yes).await.unwrap() })
+            .await
+            .unwrap()
+    };
+    let rotated = futures_util::future::join_all((0..50).map(rotate)).await;
+    assert_eq!(rotated.iter().filter(|won| **won).count(), 1);
+}
+
+#[tokio::test]
+async fn memory_keeps_the_promises() {
+    suite(&MemoryStore::default()).await;
+}
+
+#[tokio::test]
+async fn sqlite_keeps_the_promises() {
+    let (_directory, url) = sqlite();
+    suite(&database(&url).await).await;
+}
+
+#[tokio::test]
+async fn postgresql_keeps_the_promises() {
+    let cluster = PgCluster::start();
+    suite(&database(&cluster.create_database()).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_fifty_redemptions_one_succeeds_in_memory() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    races(Arc::clone(&store), store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_fifty_redemptions_one_succeeds_on_sqlite() {
+    let (_directory, url) = sqlite();
+    races(Arc::new(database(&url).await), Arc::new(database(&url).await)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_fifty_redemptions_one_succeeds_on_postgresql() {
+    let cluster = PgCluster::start();
+    let url = cluster.create_database();
+    races(Arc::new(database(&url).await), Arc::new(database(&url).await)).await;
+}
