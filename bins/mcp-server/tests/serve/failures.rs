@@ -1,0 +1,125 @@
+//! What the caller and the operator are told when AWS or the audit log says no.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use audit::{MemorySink, Sink};
+use aws_sim::{Fault, FaultEffect};
+use serde_json::json;
+
+use crate::support::{ROLE, Stack, decision, headers, request_id, tool_call};
+
+const ALL: [&str; 3] = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"];
+
+/// The tool result says which permission is missing on which role; audit has the same as a word.
+#[tokio::test]
+async fn a_missing_permission_of_sts_is_named() {
+    for (missing, reason) in [
+        ("sts:AssumeRole", "sts_denied_assume_role"),
+        ("sts:TagSession", "sts_denied_tag_session"),
+        ("sts:SetSourceIdentity", "sts_denied_set_source_identity"),
+    ] {
+        let trusted: Vec<&str> = ALL.into_iter().filter(|action| *action != missing).collect();
+        let stack = Stack::trusting(&trusted).await;
+        let result = stack.call(&decision("t1", "ada"), "bucket_list", json!({})).await;
+        assert_eq!(result["isError"], true, "{result}");
+        let text = result["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains(&format!("{missing} is missing")) && text.contains(ROLE), "{text}");
+        assert!(!text.contains("user/task"), "the server's own identity is for the log: {text}");
+        let lines = stack.audit_lines();
+        let assumption = lines.iter().find(|line| line["action"] == "role_assumption").unwrap();
+        assert_eq!((&assumption["outcome"], &assumption["reason"]), (&json!("denied"), &json!(reason)));
+    }
+}
+
+#[tokio::test]
+async fn faults_of_sts_are_told_and_pass() {
+    let stack = Stack::start().await;
+    for (effect, times, words) in [
+        (FaultEffect::Throttle, 3, "throttling"),
+        (FaultEffect::PackedPolicyTooLarge, 1, "shorten the session policy"),
+        (FaultEffect::RegionDisabled, 1, "not active in the configured region"),
+        (FaultEffect::Unavailable, 3, "STS failed"),
+    ] {
+        stack.sim.fail(Fault { operation: "sts:AssumeRole".to_owned(), times, effect });
+        // Each a person of their own: a throttled request is not repeated for a second.
+        let result =
+            stack.call(&decision("t1", words.split(' ').next().unwrap()), "bucket_list", json!({})).await;
+        let text = result["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains(words), "{text}");
+    }
+    stack.sim.clear_faults();
+    let result = stack.call(&decision("t1", "ada"), "bucket_list", json!({})).await;
+    assert_eq!(result["isError"], false, "{result}");
+}
+
+#[tokio::test]
+async fn tool_calls_are_recorded_with_the_decision_and_the_request() {
+    let stack = Stack::start().await;
+    stack.call(&decision("t1", "ada"), "object_read", json!({ "uri": "s3://t2-data/who.txt" })).await;
+    let lines = stack.audit_lines();
+    let call = lines.iter().find(|line| line["action"] == "tool_call").unwrap();
+    for (member, value) in [
+        ("outcome", "denied"),
+        ("reason", "aws_denied"),
+        ("target", "object_read"),
+        ("tenant", "t1"),
+        ("source_identity", "ada"),
+        ("role_arn", ROLE),
+        ("policy_id", "rule-1"),
+        ("decision_id", "d-t1-ada"),
+        ("request_id", request_id().as_str()),
+    ] {
+        assert_eq!(call[member], value, "{member}: {call}");
+    }
+    let assumption = lines.iter().find(|line| line["action"] == "role_assumption").unwrap();
+    let aws = stack.sim.calls().into_iter().find(|call| call.event_name == "AssumeRole").unwrap();
+    assert_eq!(assumption["target"], format!("sts:AssumeRole/{}", aws.request_id));
+}
+
+/// A sink that can be broken and mended.
+struct Breakable {
+    broken: Arc<AtomicBool>,
+    inner: MemorySink,
+}
+
+impl Sink for Breakable {
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(io::Error::other("disk full"));
+        }
+        self.inner.write(lines)
+    }
+}
+
+#[tokio::test]
+async fn while_nothing_can_be_recorded_nothing_is_done() {
+    let (broken, sink) = (Arc::new(AtomicBool::new(false)), MemorySink::default());
+    let audit = Breakable { broken: Arc::clone(&broken), inner: sink.clone() };
+    let stack = Stack::recording_to(&ALL, audit, sink).await;
+    let ada = decision("t1", "ada");
+    stack.call(&ada, "auth_status", json!({})).await;
+    assert_eq!(stack.ready().await, 200);
+
+    broken.store(true, Ordering::SeqCst);
+    // The first record after the breakage is what finds out.
+    stack.call(&ada, "auth_status", json!({})).await;
+    stack.log.flush();
+    let (status, answer) = stack.send(headers(&ada), &tool_call("auth_status", &json!({}))).await;
+    assert_eq!((status, &answer["error"]["data"]["reason"]), (503, &json!("audit_unavailable")));
+    assert_eq!(stack.ready().await, 503);
+
+    broken.store(false, Ordering::SeqCst);
+    // The refusal is offered to the sink, which thereby is found to work again.
+    let (status, _) = stack.send(headers(&ada), &tool_call("auth_status", &json!({}))).await;
+    assert_eq!(status, 503);
+    stack.log.flush();
+    let result = stack.call(&ada, "auth_status", json!({})).await;
+    assert_eq!(result["isError"], false);
+    assert_eq!(stack.ready().await, 200);
+}
