@@ -110,7 +110,10 @@ impl Browser {
     ) -> Result<Response, BrowserError> {
         let forms = forms(&page.html);
         let fits = |form: &&Form| form.has_field("password") || form.has_button("decision", "allow");
-        let Some(form) = forms.iter().find(fits) else {
+        // Another provider's page of consent has one form, and nothing to fill in.
+        let Some(form) =
+            forms.iter().find(fits).or_else(|| forms.first().filter(|_| page.status.is_success()))
+        else {
             return Err(BrowserError::Stopped {
                 url: page.url.clone(),
                 status: page.status,
@@ -118,7 +121,7 @@ impl Browser {
             });
         };
         let button = form.has_button("decision", "allow").then_some(("decision", "allow"));
-        let credentials = [("username", username), ("password", password)];
+        let credentials = [("username", username), ("login", username), ("password", password)];
         let action =
             page.url.join(&form.action).map_err(|_| BrowserError::Location { url: page.url.clone() })?;
         let request = self.http.post(action.clone()).form(&form.filled(&credentials, button));
