@@ -105,6 +105,7 @@ async fn while_nothing_can_be_recorded_nothing_is_done() {
     let ada = decision("t1", "ada");
     stack.call(&ada, "auth_status", json!({})).await;
     assert_eq!(stack.ready().await, 200);
+    stack.log.flush();
 
     broken.store(true, Ordering::SeqCst);
     // The first record after the breakage is what finds out.
