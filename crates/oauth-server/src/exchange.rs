@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::SystemTime};
 
-use audit::{Action, Event, Outcome};
+use audit::{Action, Event, Outcome, Party};
 use axum::{Extension, body::Body, extract::State, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -114,9 +114,11 @@ impl Exchange<'_> {
         }
         let digest = Digest::of_text(plain);
         let found = self.server.store.code(&digest).await.map_err(Unavailable::from)?;
-        let Some((code, grant)) = found else { return Err(self.deny(Action::TokenIssue, None, CODE)) };
+        let Some((code, grant)) = found else {
+            return Err(self.deny(Action::TokenIssue, client_party(client), CODE));
+        };
         if !belongs(&code, &grant, client, form, verifier) {
-            return Err(self.deny(Action::TokenIssue, Some(&grant), CODE));
+            return Err(self.deny(Action::TokenIssue, party_of(&grant), CODE));
         }
         self.check_target(&grant, form)?;
         let now = self.server.now();
@@ -125,8 +127,8 @@ impl Exchange<'_> {
         if code.used_at.is_some() {
             return Err(self.revoke_replayed(&grant, CODE, now).await);
         }
-        if code.expires_at <= now || grant.revoked_at.is_some() {
-            return Err(self.deny(Action::TokenIssue, Some(&grant), CODE));
+        if code.expires_at <= now || !self.is_in_force(&grant, now) {
+            return Err(self.deny(Action::TokenIssue, party_of(&grant), CODE));
         }
         let access = self.access_token(&grant, &grant.scope, now)?;
         let refresh = if client.refreshes { Some(self.new_refresh_token(&grant, now)?) } else { None };
@@ -148,15 +150,15 @@ impl Exchange<'_> {
         let digest = Digest::of_text(plain);
         let found = self.server.store.refresh_token(&digest).await.map_err(Unavailable::from)?;
         let Some((token, grant)) = found.filter(|(_, grant)| grant.client_id == client.id) else {
-            return Err(self.deny(Action::TokenRefresh, None, REFRESH_TOKEN));
+            return Err(self.deny(Action::TokenRefresh, client_party(client), REFRESH_TOKEN));
         };
         let now = self.server.now();
         // Rotation (RFC 9700 §4.14.2): the legitimate client and a thief cannot both hold the newest one.
         if token.used_at.is_some() {
             return Err(self.revoke_replayed(&grant, REFRESH_TOKEN, now).await);
         }
-        if token.expires_at <= now || grant.expires_at <= now || grant.revoked_at.is_some() {
-            return Err(self.deny(Action::TokenRefresh, Some(&grant), REFRESH_TOKEN));
+        if token.expires_at <= now || !self.is_in_force(&grant, now) {
+            return Err(self.deny(Action::TokenRefresh, party_of(&grant), REFRESH_TOKEN));
         }
         self.check_target(&grant, form)?;
         let scope = narrowed(form.value("scope"), &grant.scope)?;
@@ -169,6 +171,14 @@ impl Exchange<'_> {
             return Err(self.revoke_replayed(&grant, REFRESH_TOKEN, now).await);
         }
         Ok(answer(&access, &scope, Some(&successor)))
+    }
+
+    /// Whether a grant still counts: neither revoked nor over, and both what it is for and who vouched for the person are
+    /// still configured.
+    fn is_in_force(&self, grant: &Grant, now: SystemTime) -> bool {
+        let resource = self.server.config.resources.iter().any(|resource| resource.uri == grant.resource);
+        let source = self.server.identity_sources.iter().any(|source| source.id() == grant.identity_source);
+        grant.revoked_at.is_none() && grant.expires_at > now && resource && source
     }
 
     /// RFC 8707 §2.2: the resource may be named again, never changed.
@@ -204,14 +214,9 @@ impl Exchange<'_> {
             .target(grant.resource.as_str())
     }
 
-    fn deny(&self, action: Action, grant: Option<&Grant>, what: &'static str) -> TokenError {
-        let event = match grant {
-            Some(grant) => self.event(action, Outcome::Denied, grant),
-            None => {
-                Event::new(action, Outcome::Denied, Arc::default()).request_id(self.request_id.0.as_str())
-            }
-        };
-        self.server.record_refusal(event.reason("invalid_grant"));
+    fn deny(&self, action: Action, party: Party, what: &'static str) -> TokenError {
+        let event = Event::new(action, Outcome::Denied, Arc::new(party));
+        self.server.record_refusal(event.request_id(self.request_id.0.as_str()).reason("invalid_grant"));
         TokenError::Grant(what)
     }
 
@@ -228,6 +233,11 @@ impl Exchange<'_> {
         }
         TokenError::Replay(what)
     }
+}
+
+/// Whom an event concerns when no grant is known.
+fn client_party(client: &Client) -> Party {
+    Party { client: Some(client.id.clone()), ..Party::default() }
 }
 
 /// A form, from the body only, in which nothing occurs twice.

@@ -1,4 +1,85 @@
-//! The OAuth 2.1 authorization server.
+//! The OAuth 2.1 authorization server: it registers clients, has people sign in at an identity source, asks their
+//! consent, and issues access tokens for one resource.
+//!
+//! [`OAuthServer::router`] serves every public route that is not a routed service:
+//!
+//! | Path | What |
+//! |---|---|
+//! | `/.well-known/oauth-authorization-server`, `/.well-known/openid-configuration` | RFC 8414 metadata |
+//! | `/.well-known/jwks.json`, `/auth/.well-known/jwks.json` | the keys that verify access tokens |
+//! | `/register`, `/auth/register` | dynamic registration (RFC 7591) |
+//! | `/authorize`, `/connect/authorize` | authorization code with PKCE S256 and `resource` (RFC 8707) |
+//! | `/consent`, `/sign-in`, `/callback/<source>` | the pages on the way to a code |
+//! | `/token`, `/auth/token` | codes and refresh tokens to RFC 9068 access tokens |
+//! | `/revoke`, `/auth/revoke` | RFC 7009 |
+//!
+//! State is kept behind [`store::Store`]: in memory, or with the feature `sea-orm` in SQLite or PostgreSQL. Time,
+//! randomness and the audit log are given by the caller ([`Parts`]).
+//!
+//! ```
+//! use std::{sync::Arc, time::UNIX_EPOCH};
+//!
+//! use audit::{AuditLog, MemorySink};
+//! use connect_hosts::{AllowedHosts, RedirectPolicy};
+//! use oauth_server::{
+//!     OAuthConfig, OAuthServer, Parts, Resource, ScopeText, SystemRandomness,
+//!     identity::{IdentitySource, OidcUpstream, OidcUpstreamConfig},
+//!     store::MemoryStore,
+//! };
+//!
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let upstream = OidcUpstreamConfig {
+//!     id: "okta".into(),
+//!     label: "Okta".into(),
+//!     issuer: "https://example.okta.com".into(),
+//!     client_id: "connect".into(),
+//!     client_secret: None,
+//!     scopes: vec!["profile".into()],
+//!     tenant_claim: None,
+//!     hint_claims: vec!["groups".into()],
+//! };
+//! let upstream = OidcUpstream::new(upstream, OidcUpstream::http_client().build()?)?;
+//! let platform = Resource {
+//!     uri: "https://connect.example.com/mcp/platform".into(),
+//!     name: "Platform".into(),
+//!     scopes: vec![ScopeText { name: "platform".into(), description: None }],
+//! };
+//! let (hosts, _ignored) = AllowedHosts::parse("claude.ai,localhost");
+//! let server = OAuthServer::new(
+//!     OAuthConfig::new("https://connect.example.com", vec![platform]),
+//!     Parts {
+//!         store: Arc::new(MemoryStore::default()),
+//!         identity_sources: vec![IdentitySource::Oidc(upstream)],
+//!         redirects: RedirectPolicy::new(hosts),
+//!         audit: AuditLog::start(MemorySink::default(), || UNIX_EPOCH)?,
+//!         clock: Arc::new(|| UNIX_EPOCH),
+//!         randomness: Arc::new(SystemRandomness),
+//!     },
+//! )
+//! .await?;
+//! let _router: axum::Router = server.router();
+//! assert!(server.jwks_json().contains("ES256"));
+//! assert!(!server.revocations().is_revoked("a grant"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What it does not decide
+//! What a person may do: tokens carry who the person is (`idp`, `sub`, `tenant`, `hints`), the gateway looks up the rest
+//! on every call. How often somebody may ask: rate limits belong in front of the router.
+//!
+//! # Threats
+//! * *A code that goes to the wrong place* (SEC-1 to 5): registration and every later step take an
+//!   [`AllowedRedirect`](connect_hosts::AllowedRedirect); an unknown client or redirect is a page, never a redirect.
+//! * *A code or refresh token that is used twice* (SEC-8, SEC-18): one conditional statement lets one request through,
+//!   whoever else comes with everything right ends the grant.
+//! * *A sign-in that is not the browser's own* (SEC-13, SEC-14): each stage is bound to its own cookie; `state`, nonce,
+//!   PKCE verifier and the forms' anti-forgery values are made from it; what upstream needs exists only after consent.
+//! * *A stolen database*: it holds digests of codes, tokens, secrets and cookies. The signing key is in it: protect it.
+//! * *A step that nobody can reconstruct*: what the audit log cannot record is not done ([`store::Confirm`]).
+//! * *A token that outlives its grant* (SEC-22): access tokens name their grant (`sid`), and [`RevocationView`] knows the
+//!   revoked ones; at once in this process, within two seconds in every other.
 
 mod authorize;
 mod body;

@@ -10,11 +10,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use serde_json::Value;
 
 use crate::{
     client_authn::authenticate,
-    clock::unix_seconds,
     error::Unavailable,
     exchange::{TokenError, read_strict_form, refuse},
     http_layer::RequestId,
@@ -70,12 +68,9 @@ async fn try_revoke(
 
 /// The grant behind a token of this client; `None` for any other token, which is not revoked and not told apart.
 async fn grant_of(server: &Server, client: &Client, token: &str) -> Result<Option<String>, Unavailable> {
-    if let Some(claims) = server.keys.claims_of(token) {
-        let text = |name: &str| claims.get(name).and_then(Value::as_str);
-        let alive =
-            claims.get("exp").and_then(Value::as_u64).is_some_and(|exp| exp > unix_seconds(server.now()));
-        let own = alive && text("client_id") == Some(client.id.as_str());
-        return Ok(text("sid").filter(|_| own).map(str::to_owned));
+    if let Ok(verified) = server.own_tokens.verify(token, server.now()).await {
+        let own = verified.client_id() == Some(client.id.as_str());
+        return Ok(verified.text_claim("sid").filter(|_| own).map(str::to_owned));
     }
     let found = server.store.refresh_token(&Digest::of_text(token)).await?;
     Ok(found.filter(|(_, grant)| grant.client_id == client.id).map(|(_, grant)| grant.id))

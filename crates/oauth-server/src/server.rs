@@ -1,11 +1,6 @@
 //! The server: its parts, what it refuses to start with, and its routes.
 
-use std::{
-    collections::BTreeSet,
-    fmt,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
-};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use audit::{AuditLog, AuditUnavailable, Event};
 use axum::{
@@ -13,13 +8,16 @@ use axum::{
     routing::{get, post},
 };
 use connect_hosts::RedirectPolicy;
+use oidc_verify::TokenVerifier;
 use tokio::time::MissedTickBehavior;
 
 use crate::{
     authorize, callback,
     clock::{Clock, before},
     config::{ConfigProblems, OAuthConfig},
-    consent, exchange, http_layer,
+    consent,
+    error::chain,
+    exchange, http_layer,
     identity::IdentitySource,
     keys::{KeyError, KeyRing},
     metadata::{self, Documents},
@@ -33,11 +31,14 @@ use crate::{
 /// How often revocations by other replicas are looked for.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 
-/// Expired rows are deleted at every such number of refreshes.
-const REFRESHES_PER_PRUNE: u64 = 30;
+/// How often expired rows are deleted.
+const PRUNE_INTERVAL: Duration = Duration::from_mins(1);
 
 /// The most rows of a kind that one statement deletes.
 const PRUNE_BATCH: u64 = 500;
+
+/// The most such statements in a row for each kind.
+const MAX_PRUNE_BATCHES: usize = 100;
 
 /// What the server works with.
 pub struct Parts {
@@ -102,6 +103,8 @@ pub(crate) struct Server {
     pub(crate) clock: Clock,
     pub(crate) randomness: Arc<dyn Randomness>,
     pub(crate) keys: KeyRing,
+    /// Verifies what `keys` signed.
+    pub(crate) own_tokens: TokenVerifier,
     pub(crate) documents: Documents,
     pub(crate) revocations: Arc<RevocationView>,
 }
@@ -116,6 +119,7 @@ impl OAuthServer {
         check_identity_sources(&config, &parts.identity_sources)?;
         let now = (parts.clock)();
         let keys = KeyRing::load(parts.store.as_ref(), config.signing_algorithm, now).await?;
+        let own_tokens = keys.verifier(&config)?;
         let revocations = Arc::new(RevocationView::new(config.access_lifetime));
         revocations.refresh(parts.store.as_ref(), now).await?;
         let documents = Documents::new(&config, config.signing_algorithm.as_str());
@@ -129,6 +133,7 @@ impl OAuthServer {
             clock,
             randomness,
             keys,
+            own_tokens,
             documents,
             revocations,
         })))
@@ -176,21 +181,7 @@ impl OAuthServer {
     /// Follows revocations by other replicas every two seconds and deletes what has expired every minute, for ever.
     /// The binary runs it as a task.
     pub async fn maintain(self) {
-        let mut interval = tokio::time::interval(REFRESH_INTERVAL);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let failing = AtomicBool::new(false);
-        for round in 0_u64.. {
-            interval.tick().await;
-            let result = self.0.maintain_once(round % REFRESHES_PER_PRUNE == 0).await;
-            let failed_before = failing.swap(result.is_err(), std::sync::atomic::Ordering::Relaxed);
-            match result {
-                Err(error) if !failed_before => {
-                    tracing::error!(error = crate::error::chain(&error), "revocations cannot be followed");
-                }
-                Ok(()) if failed_before => tracing::info!("revocations are followed again"),
-                _ => {}
-            }
-        }
+        tokio::join!(self.0.follow_revocations(), self.0.delete_expired());
     }
 }
 
@@ -217,15 +208,48 @@ impl Server {
         let _ = self.audit.record(event);
     }
 
-    async fn maintain_once(&self, prune: bool) -> Result<(), StoreError> {
-        self.revocations.refresh(self.store.as_ref(), self.now()).await?;
-        if prune {
+    async fn follow_revocations(&self) {
+        let mut interval = interval(REFRESH_INTERVAL);
+        let mut failing = false;
+        loop {
+            interval.tick().await;
+            let refreshed = self.revocations.refresh(self.store.as_ref(), self.now()).await;
+            match &refreshed {
+                // Once per outage, not every two seconds.
+                Err(error) if !failing => {
+                    tracing::error!(error = chain(error), "revocations by other replicas cannot be followed");
+                }
+                Ok(()) if failing => tracing::info!("revocations by other replicas are followed again"),
+                _ => {}
+            }
+            failing = refreshed.is_err();
+        }
+    }
+
+    async fn delete_expired(&self) {
+        let mut interval = interval(PRUNE_INTERVAL);
+        loop {
+            interval.tick().await;
             let now = self.now();
             let unused_before = before(now, self.config.unused_client_lifetime);
-            self.store.prune(now, unused_before, PRUNE_BATCH).await?;
+            for _ in 0..MAX_PRUNE_BATCHES {
+                match self.store.prune(now, unused_before, PRUNE_BATCH).await {
+                    Ok(deleted) if deleted >= PRUNE_BATCH => {}
+                    Ok(_) => break,
+                    Err(error) => {
+                        tracing::warn!(error = chain(&error), "expired rows cannot be deleted");
+                        break;
+                    }
+                }
+            }
         }
-        Ok(())
     }
+}
+
+fn interval(period: Duration) -> tokio::time::Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
 }
 
 fn check_identity_sources(config: &OAuthConfig, sources: &[IdentitySource]) -> Result<(), StartError> {

@@ -1,6 +1,9 @@
 //! Every way an authorization request is refused.
 
+use std::sync::Arc;
+
 use http::{Method, StatusCode, header};
+use oauth_server::store::MemoryStore;
 
 use crate::support::{
     Harness, ORIGIN, REDIRECT, RESOURCE, authorize_params, authorize_url, config, query, request, resource,
@@ -116,7 +119,7 @@ async fn what_is_allowed_goes_on_to_consent() {
 async fn several_resources_must_be_told_apart() {
     let mut config = config();
     config.resources.push(resource("/mcp/other"));
-    let store = std::sync::Arc::new(oauth_server::store::MemoryStore::default());
+    let store = Arc::new(MemoryStore::default());
     let harness = Harness::with(config, store, vec![static_users()]).await;
     let client = harness.client().await;
     let params = with(authorize_params(&client), "resource", None);

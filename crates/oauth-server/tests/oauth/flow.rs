@@ -1,14 +1,18 @@
 //! The whole way from registration to a refreshed token.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use http::{StatusCode, header};
-use oauth_server::SigningAlgorithm;
+use oauth_server::{SigningAlgorithm, store::MemoryStore};
+use oidc_verify::{Algorithm, IssuerConfig, KeySet, SharedKeys, TokenVerifier};
 use serde_json::json;
 
 use crate::support::{
     Browser, Harness, ORIGIN, PASSWORD, REDIRECT, RESOURCE, authorize_params, authorize_url, claims, config,
-    part, redeem_params, static_users, with,
+    database, part, redeem_params, sqlite, static_users, with,
 };
 
 #[tokio::test]
@@ -16,12 +20,7 @@ async fn a_client_gets_an_rfc_9068_token_and_a_refresh_token() {
     for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa] {
         let mut config = config();
         config.signing_algorithm = algorithm;
-        let harness = Harness::with(
-            config,
-            std::sync::Arc::new(oauth_server::store::MemoryStore::default()),
-            vec![static_users()],
-        )
-        .await;
+        let harness = Harness::with(config, Arc::new(MemoryStore::default()), vec![static_users()]).await;
         let client = harness.client().await;
         let tokens = harness.tokens(&client).await;
         assert_eq!(tokens["token_type"], "Bearer");
@@ -230,4 +229,54 @@ async fn consent_names_the_client_the_host_and_the_scopes() {
     let loopback = with(authorize_params(&client), "redirect_uri", Some("http://localhost:1/callback"));
     let page = Browser::default().consent_page(&harness, &authorize_url(&loopback)).await;
     assert!(page.body.contains("on this computer"));
+}
+
+#[tokio::test]
+async fn the_gateways_verifier_accepts_the_token_with_the_published_keys() {
+    let harness = Harness::new().await;
+    let client = harness.client().await;
+    let tokens = harness.tokens(&client).await;
+    let keys = KeySet::from_jwks_json(harness.server.jwks_json().as_bytes()).unwrap();
+    let issuer = IssuerConfig::builder(ORIGIN)
+        .audience(RESOURCE)
+        .algorithms([Algorithm::Es256])
+        .required_claims(["client_id", "jti", "sid", "idp", "auth_time"])
+        .tenant_claim("/tenant")
+        .build()
+        .unwrap();
+    let verifier = TokenVerifier::new(issuer, SharedKeys::new(keys));
+    let token = tokens["access_token"].as_str().unwrap();
+    let accepted = verifier.verify(token, harness.now()).await.unwrap();
+    assert_eq!(accepted.client_id(), Some(client.as_str()));
+    assert_eq!(accepted.tenant(), Some("acme"));
+    assert_eq!(accepted.scopes(), ["platform"]);
+    let expired = harness.now() + Duration::from_mins(15);
+    assert!(verifier.verify(token, expired).await.is_err());
+}
+
+#[tokio::test]
+async fn no_secret_reaches_the_database() {
+    let (directory, url) = sqlite();
+    let harness = Harness::on(Arc::new(database(&url).await)).await;
+    let body = json!({ "redirect_uris": [REDIRECT], "token_endpoint_auth_method": "client_secret_post" });
+    let registered = harness.post_json("/register", &body).await.json();
+    let (client, secret) =
+        (registered["client_id"].as_str().unwrap(), registered["client_secret"].as_str().unwrap());
+    let mut browser = Browser::default();
+    browser.allow(&harness, &authorize_url(&authorize_params(client))).await;
+    let cookies: Vec<String> = browser.cookies.into_values().collect();
+    let code = harness.code(client).await;
+    let form = with(redeem_params(client, &code), "client_secret", Some(secret));
+    let tokens = harness.post_form("/token", &form).await.json();
+    let refresh_token = tokens["refresh_token"].as_str().unwrap();
+    let mut kept = Vec::new();
+    for file in std::fs::read_dir(directory.path()).unwrap() {
+        kept.extend(std::fs::read(file.unwrap().path()).unwrap());
+    }
+    let holds = |text: &str| kept.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(holds(client), "the files that are searched are the database");
+    assert_eq!(cookies.len(), 1);
+    for secret in [secret, &code, refresh_token, &cookies[0], PASSWORD] {
+        assert!(!holds(secret));
+    }
 }

@@ -97,3 +97,25 @@ async fn a_bad_request_is_refused() {
         }
     }
 }
+
+#[tokio::test]
+async fn maintenance_follows_the_store_and_deletes_what_has_expired() {
+    let harness = Harness::new().await;
+    let client = harness.client().await;
+    let unused = harness.client().await;
+    let tokens = harness.tokens(&client).await;
+    let sid = text(&claims(text(&tokens["access_token"]))["sid"]).to_owned();
+    harness.advance(std::time::Duration::from_hours(25));
+    // As another replica does it: in the store only.
+    harness.store.revoke_grant(&sid, harness.now()).await.unwrap();
+    assert!(!harness.server.revocations().is_revoked(&sid));
+    let maintenance = tokio::spawn(harness.server.clone().maintain());
+    while !harness.server.revocations().is_revoked(&sid)
+        || harness.store.client(&unused).await.unwrap().is_some()
+    {
+        tokio::task::yield_now().await;
+    }
+    assert!(!maintenance.is_finished());
+    maintenance.abort();
+    assert!(harness.store.client(&client).await.unwrap().is_some());
+}

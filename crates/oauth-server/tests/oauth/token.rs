@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{Method, StatusCode, header};
-use oauth_server::store::MemoryStore;
+use oauth_server::{OAuthConfig, store::MemoryStore};
 use serde_json::{Value, json};
 
+use crate::provider::Provider;
 use crate::support::{
-    Browser, Harness, REDIRECT, RESOURCE, VERIFIER, authorize_params, authorize_url, claims, config,
-    form_request, query, redeem_params, request, static_users, with,
+    Browser, Harness, ORIGIN, REDIRECT, RESOURCE, VERIFIER, authorize_params, authorize_url, claims, config,
+    form_request, query, redeem_params, request, resource, static_users, with,
 };
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -271,4 +272,24 @@ async fn nothing_secret_is_in_any_refusal() {
     for secret in ["canary-code", "canary-secret", VERIFIER] {
         assert!(!answer.body.contains(secret));
     }
+}
+
+#[tokio::test]
+async fn a_grant_ends_when_its_resource_or_identity_source_is_no_longer_configured() {
+    let store: Arc<MemoryStore> = Arc::default();
+    let harness = Harness::on(Arc::clone(&store) as _).await;
+    let client = harness.client().await;
+    let code = harness.code(&client).await;
+    let tokens = harness.tokens(&client).await;
+    let elsewhere = OAuthConfig::new(ORIGIN, vec![resource("/mcp/other")]);
+    let provider = Provider::start(0).await;
+    let changed = [(elsewhere, static_users()), (config(), provider.source("idp"))];
+    for (config, source) in changed {
+        let harness = Harness::with(config, Arc::clone(&store) as _, vec![source]).await;
+        let redeemed = harness.post_form("/token", &redeem_params(&client, &code)).await;
+        assert_eq!(redeemed.error(), "invalid_grant");
+        let refreshed = harness.refresh(&client, text(&tokens["refresh_token"])).await;
+        assert_eq!(refreshed.error(), "invalid_grant");
+    }
+    assert_eq!(harness.refresh(&client, text(&tokens["refresh_token"])).await.status, StatusCode::OK);
 }
