@@ -1,6 +1,6 @@
 //! The second and third reading of a redirect.
 
-use iri_string::types::UriStr;
+use fluent_uri::{Uri, pct_enc::EStr};
 use url::Url;
 
 use crate::grammar::Parts;
@@ -32,16 +32,16 @@ fn whatwg_agrees(raw: &str, parts: &Parts<'_>) -> bool {
 }
 
 fn rfc3986_agrees(raw: &str, parts: &Parts<'_>) -> bool {
-    let Ok(uri) = UriStr::new(raw) else { return false };
-    let authority = uri.authority_components();
-    uri.scheme_str().eq_ignore_ascii_case(parts.scheme)
+    let Ok(uri) = Uri::parse(raw) else { return false };
+    let authority = uri.authority();
+    let port = authority.and_then(|authority| authority.port());
+    uri.scheme().as_str().eq_ignore_ascii_case(parts.scheme)
         && same_host(authority.map(|authority| authority.host()), parts)
-        && authority.and_then(|authority| authority.port())
-            == parts.authority.and_then(|authority| authority.port)
-        && authority.is_none_or(|authority| authority.userinfo().is_none())
-        && uri.path_str() == parts.path
-        && uri.query_str() == parts.query
-        && uri.fragment_str().is_none()
+        && port.map(EStr::as_str) == parts.authority.and_then(|authority| authority.port)
+        && !authority.is_some_and(|authority| authority.has_userinfo())
+        && uri.path().as_str() == parts.path
+        && uri.query().map(EStr::as_str) == parts.query
+        && !uri.has_fragment()
 }
 
 fn same_host(read: Option<&str>, parts: &Parts<'_>) -> bool {
