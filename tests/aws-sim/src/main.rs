@@ -1,4 +1,4 @@
-//! Runs a simulator from a JSON configuration until interrupted.
+//! Runs a simulator from a JSON configuration until interrupted or terminated.
 
 use std::error::Error;
 use std::io::Write as _;
@@ -17,7 +17,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{line}")?;
     stdout.flush()?;
-    tokio::signal::ctrl_c().await?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
     running.shutdown().await;
     Ok(())
 }

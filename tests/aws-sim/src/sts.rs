@@ -99,8 +99,32 @@ fn read(head: &Parts, body: &[u8]) -> Result<Parameters, ApiError> {
     Parameters::parse(body)
 }
 
+/// The parameters as CloudTrail shows them: names in camel case, tags as an object, lists as arrays.
 fn recorded(parameters: &Parameters) -> Map<String, Value> {
-    parameters.iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
+    let mut record = Map::new();
+    for (name, value) in parameters.iter().filter(|(name, _)| !name.contains('.')) {
+        let mut letters = name.chars();
+        let first = letters.next().map(|first| first.to_ascii_lowercase());
+        record.insert(first.into_iter().chain(letters).collect(), json!(value));
+    }
+    let tag = |tag: &Vec<Option<&str>>| match tag.as_slice() {
+        [Some(key), value] => Some(((*key).to_owned(), json!(value))),
+        _ => None,
+    };
+    let tags: Map<String, Value> =
+        parameters.list("Tags", &["Key", "Value"]).iter().filter_map(tag).collect();
+    let arns = parameters.list("PolicyArns", &["arn"]).concat();
+    let keys = parameters.list("TransitiveTagKeys", &[""]).concat();
+    if !tags.is_empty() {
+        record.insert("principalTags".to_owned(), Value::Object(tags));
+    }
+    if !keys.is_empty() {
+        record.insert("transitiveTagKeys".to_owned(), json!(keys));
+    }
+    if !arns.is_empty() {
+        record.insert("policyArns".to_owned(), json!(arns));
+    }
+    record
 }
 
 fn caller_identity(credential: &Credential) -> String {

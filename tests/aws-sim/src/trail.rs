@@ -28,9 +28,11 @@ pub struct Call {
     pub caller_arn: Option<String>,
     /// The caller's access key id.
     pub access_key_id: Option<String>,
-    /// The caller's source identity, or the one `AssumeRole` set.
+    /// The caller's own source identity.
+    pub caller_source_identity: Option<String>,
+    /// The source identity the call is made under: the caller's, or for `AssumeRole` the new session's.
     pub source_identity: Option<String>,
-    /// The caller's principal tags, or the session tags `AssumeRole` set.
+    /// The principal tags of the caller, or for `AssumeRole` of the new session.
     pub principal_tags: BTreeMap<String, String>,
     /// The request's parameters.
     pub request_parameters: Map<String, Value>,
@@ -56,7 +58,7 @@ impl Call {
                 "type": self.identity_type(),
                 "arn": self.caller_arn,
                 "accessKeyId": self.access_key_id,
-                "sessionContext": {"sourceIdentity": self.source_identity},
+                "sessionContext": {"sourceIdentity": self.caller_source_identity},
             },
             "sourceIdentity": self.source_identity,
             "principalTags": self.principal_tags,
@@ -86,6 +88,7 @@ impl Call {
             request_id: request_id.to_owned(),
             caller_arn: None,
             access_key_id: None,
+            caller_source_identity: None,
             source_identity: None,
             principal_tags: BTreeMap::new(),
             request_parameters: Map::new(),
@@ -99,7 +102,8 @@ impl Call {
         region.clone_into(&mut self.region);
         self.caller_arn = Some(credential.principal.arn().to_owned());
         self.access_key_id = Some(credential.access_key_id.clone());
-        self.source_identity = credential.source_identity().map(str::to_owned);
+        self.caller_source_identity = credential.source_identity().map(str::to_owned);
+        self.source_identity.clone_from(&self.caller_source_identity);
         if matches!(credential.principal, Principal::Session { .. }) {
             self.principal_tags = credential.tags.to_map();
         }

@@ -1,6 +1,6 @@
 //! The policy engine against a committed table, an independent implementation, and its own laws.
 
-#![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed set-up fails the test")]
 
 use std::collections::BTreeMap;
 use std::path::Path;

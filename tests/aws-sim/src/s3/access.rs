@@ -30,7 +30,7 @@ const OPERATIONS: [&str; 11] = [
 ];
 
 /// `x-amz-` headers that are understood; a header that would change what happens must not be ignored silently.
-const HEADERS: [&str; 13] = [
+const HEADERS: [&str; 12] = [
     "x-amz-checksum-algorithm",
     "x-amz-checksum-mode",
     "x-amz-content-sha256",
@@ -40,7 +40,6 @@ const HEADERS: [&str; 13] = [
     "x-amz-expected-bucket-owner",
     "x-amz-sdk-checksum-algorithm",
     "x-amz-security-token",
-    "x-amz-source-expected-bucket-owner",
     "x-amz-te",
     "x-amz-trailer",
     "x-amz-user-agent",
@@ -48,8 +47,7 @@ const HEADERS: [&str; 13] = [
 const HEADER_PREFIXES: [&str; 2] = ["x-amz-meta-", "x-amz-checksum-"];
 
 /// Query parameters that are understood.
-const PARAMETERS: [&str; 15] = [
-    "bucket-region",
+const PARAMETERS: [&str; 14] = [
     "continuation-token",
     "delete",
     "delimiter",

@@ -111,6 +111,22 @@ impl Store {
     }
 }
 
+/// Leaves the page that was asked for of the caller's own buckets; the token is the last name of the page before.
+fn page_of_buckets(input: &ListBucketsInput, output: &mut ListBucketsOutput, own: impl Fn(&str) -> bool) {
+    let prefix = input.prefix.as_deref().unwrap_or_default();
+    let after = input.continuation_token.as_deref().unwrap_or_default();
+    let most = input.max_buckets.and_then(|most| usize::try_from(most).ok()).unwrap_or(10_000);
+    let wanted = |name: &str| own(name) && name.starts_with(prefix) && name > after;
+    let buckets = output.buckets.get_or_insert_default();
+    buckets.retain(|bucket| bucket.name.as_deref().is_some_and(wanted));
+    buckets.sort_by(|a, b| a.name.cmp(&b.name));
+    if buckets.len() > most {
+        buckets.truncate(most);
+        output.continuation_token = buckets.last().and_then(|bucket| bucket.name.clone());
+    }
+    output.prefix.clone_from(&input.prefix);
+}
+
 fn set(context: &mut Context, key: &str, value: Option<&str>) {
     if let Some(value) = value {
         context.set(key, value);
@@ -128,17 +144,16 @@ impl S3 for Store {
         if let Err(error) = allowed {
             return guard.finish(Err(error));
         }
-        let account = guard.account().to_owned();
-        let prefix = req.input.prefix.clone().unwrap_or_default();
+        let input = req.input.clone();
         let mut outcome = self.files.list_buckets(req).await;
         if let Ok(response) = &mut outcome {
+            let account = guard.account();
             let own =
                 |name: &str| self.world.buckets.get(name).is_some_and(|bucket| bucket.account == account);
-            let buckets = response.output.buckets.get_or_insert_default();
-            buckets.retain(|bucket| {
-                bucket.name.as_deref().is_some_and(|name| own(name) && name.starts_with(&prefix))
-            });
-            buckets.sort_by(|a, b| a.name.cmp(&b.name));
+            page_of_buckets(&input, &mut response.output, own);
+            for bucket in response.output.buckets.iter_mut().flatten() {
+                bucket.bucket_region = self.world.regions.first().cloned();
+            }
         }
         guard.finish(outcome)
     }
@@ -176,7 +191,14 @@ impl S3 for Store {
         let context = guard.context();
         let need = Need { action: "s3:GetBucketLocation", bucket: &req.input.bucket, key: None };
         match guard.require(need, context) {
-            Ok(()) => guard.finish(self.files.get_bucket_location(req).await),
+            Ok(()) => {
+                let mut outcome = self.files.get_bucket_location(req).await;
+                if let (Ok(response), Some(region)) = (&mut outcome, self.world.regions.first()) {
+                    let named = (region != "us-east-1").then(|| region.clone().into());
+                    response.output.location_constraint = named;
+                }
+                guard.finish(outcome)
+            }
             Err(error) => guard.finish(Err(error)),
         }
     }
@@ -186,7 +208,13 @@ impl S3 for Store {
         let context = guard.context();
         let need = Need { action: "s3:ListBucket", bucket: &req.input.bucket, key: None };
         match guard.require(need, context) {
-            Ok(()) => guard.finish(self.files.head_bucket(req).await),
+            Ok(()) => {
+                let mut outcome = self.files.head_bucket(req).await;
+                if let Ok(response) = &mut outcome {
+                    response.output.bucket_region = self.world.regions.first().cloned();
+                }
+                guard.finish(outcome)
+            }
             Err(error) => guard.finish(Err(error)),
         }
     }

@@ -200,13 +200,14 @@ fn result(credential: &Credential, packed_percent: Option<usize>) -> String {
     let mut xml = format!(
         "<AssumedRoleUser><AssumedRoleId>{}</AssumedRoleId><Arn>{}</Arn></AssumedRoleUser><Credentials><AccessKeyId>{}\
          </AccessKeyId><SecretAccessKey>{}</SecretAccessKey><SessionToken>{}</SessionToken><Expiration>{}</Expiration>\
-         </Credentials>",
+         </Credentials><SessionTokenSize>{}</SessionTokenSize>",
         escape(&credential.user_id),
         escape(credential.principal.arn()),
         credential.access_key_id,
         credential.secret_access_key,
         escape(&session.token),
-        rfc3339(session.expires_at)
+        rfc3339(session.expires_at),
+        session.token.len()
     );
     if let Some(percent) = packed_percent {
         let _ = write!(xml, "<PackedPolicySize>{percent}</PackedPolicySize>");
