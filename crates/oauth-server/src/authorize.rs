@@ -197,24 +197,19 @@ fn known_redirect(
     client: &Client,
     params: &Params,
 ) -> Result<AllowedRedirect, AuthorizeError> {
-    let registered = client.redirect_uris.iter().filter_map(|uri| server.redirects.check(uri).ok());
     if params.is_duplicated("redirect_uri") {
         return Err(PageError::BadRedirect.into());
     }
-    let Some(requested) = params.value("redirect_uri") else {
-        let mut registered = registered;
-        return match (registered.next(), client.redirect_uris.len()) {
-            (Some(only), 1) => Ok(only),
-            _ => Err(PageError::BadRedirect.into()),
-        };
+    let mut registered = client.redirect_uris.iter().filter_map(|uri| server.redirects.check(uri).ok());
+    let found = match (params.value("redirect_uri"), client.redirect_uris.as_slice()) {
+        (Some(requested), _) => {
+            let requested = server.redirects.check(requested).ok();
+            requested.filter(|requested| registered.any(|registered| registered.matches(requested)))
+        }
+        (None, [_]) => registered.next(),
+        (None, _) => None,
     };
-    let requested = server.redirects.check(requested).map_err(|_| PageError::BadRedirect)?;
-    let mut registered = registered;
-    if registered.any(|registered| registered.matches(&requested)) {
-        Ok(requested)
-    } else {
-        Err(PageError::BadRedirect.into())
-    }
+    found.ok_or_else(|| PageError::BadRedirect.into())
 }
 
 fn check<'a>(server: &'a Server, params: &'a Params) -> Result<AuthorizationRequest<'a>, RequestError> {

@@ -20,8 +20,7 @@ pub(crate) enum ParamsError {
     TooMany,
 }
 
-/// The parameters of one request.
-#[derive(Clone, Default)]
+/// The parameters of one request. They may hold secrets: no `Debug`.
 pub(crate) struct Params {
     values: BTreeMap<String, Vec<String>>,
 }
@@ -122,6 +121,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn anything_is_read_or_refused(text in "[ab=&%+0-9f]{0,24}|.{0,24}") {
+            if let Ok(params) = Params::parse(&text) {
+                for name in ["a", "b", ""] {
+                    prop_assert!(!(params.value(name).is_some() && params.is_duplicated(name)));
+                    prop_assert!(params.value(name) != Some(""));
+                }
+            }
+        }
+
         #[test]
         fn what_another_library_encodes_is_read_back(text in ".{0,64}") {
             let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();

@@ -15,10 +15,11 @@ use oauth_server::{
     },
 };
 use pg_fixture::PgCluster;
+use sea_orm_migration::MigratorTrait as _;
 use secrecy::SecretString;
 use serde_json::json;
 
-use crate::support::{database, sqlite};
+use crate::support::{Migrator, connect, database, sqlite};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -307,6 +308,22 @@ async fn races(one: Arc<dyn Store>, two: Arc<dyn Store>) {
     };
     let rotated = futures_util::future::join_all((0..50).map(rotate)).await;
     assert_eq!(rotated.iter().filter(|won| **won).count(), 1);
+}
+
+#[tokio::test]
+async fn migrations_can_be_undone_and_done_again() {
+    let cluster = PgCluster::start();
+    let (_directory, sqlite) = sqlite();
+    for url in [sqlite, cluster.create_database()] {
+        let db = connect(&url).await;
+        Migrator::fresh(&db).await.unwrap();
+        Migrator::down(&db, None).await.unwrap();
+        Migrator::up(&db, None).await.unwrap();
+        Migrator::up(&db, None).await.unwrap();
+    }
+    let names: Vec<String> =
+        Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
+    assert!(names.iter().all(|name| name.starts_with("oauth_")), "{names:?}");
 }
 
 #[tokio::test]

@@ -88,7 +88,7 @@ pub(crate) fn static_users() -> IdentitySource {
     IdentitySource::Static(StaticUsers::new("local", "http://localhost:8080/local", vec![user]).unwrap())
 }
 
-struct Migrator;
+pub(crate) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
