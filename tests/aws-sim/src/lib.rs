@@ -16,6 +16,17 @@
 //! # }
 //! ```
 //!
+//! `tests/cases/world.json` is a whole configuration, and `aws-sim CONFIG.json` runs one as a program, which prints its
+//! URLs as one line of JSON. Besides [`Running`]'s methods there are paths for other programs on this machine:
+//!
+//! | Path | What |
+//! |---|---|
+//! | `GET /container-credentials` | the task role's credentials, in the format of the ECS endpoint |
+//! | `POST /_sim/fail` | arms a [`Fault`], e.g. `{"operation": "sts:AssumeRole", "times": 2, "effect": "throttle"}` |
+//! | `DELETE /_sim/fail` | forgets the faults that have not happened |
+//! | `POST /_sim/expire-sessions` | lets every session issued so far be expired |
+//! | `GET /_sim/trail` | every call so far as CloudTrail records |
+//!
 //! # Differences from AWS
 //! * A variable without a value, and `NotPrincipal` that names a principal only in part, count against the requester.
 //! * The packed size of session policies and tags is counted in characters.

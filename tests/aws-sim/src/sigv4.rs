@@ -295,3 +295,130 @@ fn hex(bytes: &[u8]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credentials::Tags;
+    use crate::iam::Principal;
+
+    /// The "GET Object" example of the S3 reference, "Authenticating Requests (AWS Signature Version 4)".
+    const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    const SIGNED: &str = "host;range;x-amz-content-sha256;x-amz-date";
+    const SIGNATURE: &str = "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41";
+    const SIGNED_AT: u64 = 1_369_353_600;
+
+    fn authorization(scope: &str, signed: &str, signature: &str) -> String {
+        format!(
+            "AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/{scope}/aws4_request, SignedHeaders={signed}, \
+             Signature={signature}"
+        )
+    }
+
+    fn request(authorization: &str) -> http::request::Builder {
+        http::Request::get("/test.txt")
+            .header("host", "examplebucket.s3.amazonaws.com")
+            .header("range", "bytes=0-9")
+            .header("x-amz-content-sha256", EMPTY)
+            .header("x-amz-date", "20130524T000000Z")
+            .header("authorization", authorization)
+    }
+
+    fn verify_at(request: http::request::Builder, service: Service, seconds: u64) -> Option<SignatureError> {
+        let keyring = Keyring::default();
+        keyring.add(Credential {
+            access_key_id: "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            secret_access_key: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned(),
+            principal: Principal::user("111122223333", "example"),
+            user_id: "AIDAEXAMPLE".to_owned(),
+            tags: Tags::default(),
+            policies: Arc::new([]),
+            session: None,
+        });
+        let regions = ["us-east-1".to_owned()];
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let verifier = Verifier { keyring: &keyring, regions: &regions, now };
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        verifier.verify(&head, EMPTY, service).err()
+    }
+
+    fn verify(request: http::request::Builder) -> Option<SignatureError> {
+        verify_at(request, Service::S3, SIGNED_AT)
+    }
+
+    #[test]
+    fn the_published_example_verifies() {
+        let example = authorization("20130524/us-east-1/s3", SIGNED, SIGNATURE);
+        assert_eq!(verify(request(&example)), None);
+        for seconds in [SIGNED_AT - 900, SIGNED_AT + 900] {
+            assert_eq!(verify_at(request(&example), Service::S3, seconds), None);
+        }
+    }
+
+    #[test]
+    fn every_departure_from_it_is_refused() {
+        let example = authorization("20130524/us-east-1/s3", SIGNED, SIGNATURE);
+        for seconds in [SIGNED_AT - 901, SIGNED_AT + 901] {
+            assert_eq!(verify_at(request(&example), Service::S3, seconds), Some(SignatureError::Skewed));
+        }
+        assert_eq!(verify_at(request(&example), Service::Sts, SIGNED_AT), Some(SignatureError::Scope));
+        for scope in
+            ["20130524/us-east-1/sts", "20130524/us-west-2/s3", "20130525/us-east-1/s3", "2013/us-east-1/s3"]
+        {
+            let refused = verify(request(&authorization(scope, SIGNED, SIGNATURE)));
+            assert_eq!(refused, Some(SignatureError::Scope), "{scope}");
+        }
+        let signed_headers = [
+            "range;x-amz-content-sha256;x-amz-date",
+            "host;range;x-amz-date",
+            "host;range;x-amz-content-sha256",
+            "range;host;x-amz-content-sha256;x-amz-date",
+            "host;host;range;x-amz-content-sha256;x-amz-date",
+            "Host;range;x-amz-content-sha256;x-amz-date",
+            "host;range;x-amz-content-sha256;x-amz-date;x-none",
+            "",
+        ];
+        for signed in signed_headers {
+            let refused = verify(request(&authorization("20130524/us-east-1/s3", signed, SIGNATURE)));
+            assert_eq!(refused, Some(SignatureError::Incomplete), "{signed}");
+        }
+        let unsigned_range =
+            authorization("20130524/us-east-1/s3", "host;x-amz-content-sha256;x-amz-date", SIGNATURE);
+        assert_eq!(verify(request(&unsigned_range)), Some(SignatureError::Mismatch));
+        for signature in ["", "f0", &SIGNATURE.to_uppercase(), &"0".repeat(64)] {
+            let refused = verify(request(&authorization("20130524/us-east-1/s3", SIGNED, signature)));
+            assert_eq!(refused, Some(SignatureError::Mismatch), "{signature}");
+        }
+        let cases = [
+            (request(&example).method("PUT"), SignatureError::Mismatch),
+            (request(&example).uri("/test.txt2"), SignatureError::Mismatch),
+            (request(&example).uri("/test.txt?versionId=null"), SignatureError::Mismatch),
+            (request(&example).uri("/test.txt?X-Amz-Signature=x"), SignatureError::Unsupported),
+            (request(&example).uri("/test.txt?Signature=x"), SignatureError::Unsupported),
+            (request(&example).uri("/%zz"), SignatureError::Incomplete),
+            (request(&example).header("range", "bytes=0-99"), SignatureError::Mismatch),
+            (request(&example).header("x-amz-date", "20130524T000000Z"), SignatureError::Incomplete),
+            (request(&example).header("x-amz-security-token", "t"), SignatureError::Token),
+            (request(&example).header("authorization", &example), SignatureError::Incomplete),
+            (request("AWS AKIAIOSFODNN7EXAMPLE:c2ln"), SignatureError::Unsupported),
+            (request("Bearer x"), SignatureError::Unsupported),
+            (request("AWS4-HMAC-SHA256 Credential=a"), SignatureError::Incomplete),
+            (request(&format!("{example}, Signature={SIGNATURE}")), SignatureError::Incomplete),
+            (request(&example.replace("EXAMPLE/", "EXAMPLE0/")), SignatureError::UnknownKey),
+            (request(&example.replace("aws4_request", "aws5_request")), SignatureError::Incomplete),
+        ];
+        for (index, (request, expected)) in cases.into_iter().enumerate() {
+            assert_eq!(verify(request), Some(expected), "case {index}");
+        }
+        assert_eq!(verify(http::Request::get("/test.txt")), Some(SignatureError::Missing));
+    }
+
+    #[test]
+    fn reserved_characters_are_encoded_once() {
+        assert_eq!(encode(&decode("/a%20b/%C3%BC+~c").unwrap(), true), "/a%20b/%C3%BC%2B~c");
+        assert_eq!(encode(&decode("a/b").unwrap(), false), "a%2Fb");
+        for broken in ["%", "%4", "%4g", "%+1"] {
+            assert_eq!(decode(broken), None, "{broken}");
+        }
+    }
+}

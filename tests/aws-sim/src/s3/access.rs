@@ -161,3 +161,49 @@ pub(super) fn s3_error(error: &ApiError, request_id: &str) -> S3Error {
     answer.set_request_id(request_id);
     answer
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(result: Result<(), ApiError>) -> u16 {
+        result.err().map_or(200, |error| error.status)
+    }
+
+    #[test]
+    fn parameters_are_known_and_single() {
+        let cases = [
+            ("", 200),
+            ("list-type=2&prefix=acme%2F&max-keys=2", 200),
+            ("prefix=acme%2F&prefix=globex%2F", 400),
+            ("prefix=acme%2F&pre%66ix=globex%2F", 400),
+            ("acl", 501),
+            ("policy=", 501),
+            ("partNumber=1&uploadId=x", 501),
+            ("response-content-type=text%2Fhtml", 501),
+        ];
+        for (query, expected) in cases {
+            assert_eq!(status(check_query(query)), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn headers_that_change_what_happens_are_known() {
+        let cases = [
+            ("x-amz-meta-a", "GetObject", 200),
+            ("x-amz-checksum-crc32", "PutObject", 200),
+            ("if-none-match", "PutObject", 200),
+            ("if-none-match", "GetObject", 501),
+            ("x-amz-acl", "PutObject", 501),
+            ("x-amz-grant-read", "PutObject", 501),
+            ("x-amz-tagging", "PutObject", 501),
+            ("x-amz-bypass-governance-retention", "DeleteObject", 501),
+            ("x-amz-source-expected-bucket-owner", "CopyObject", 501),
+        ];
+        for (name, operation, expected) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, http::HeaderValue::from_static("x"));
+            assert_eq!(status(check_headers(&headers, operation)), expected, "{name} of {operation}");
+        }
+    }
+}
