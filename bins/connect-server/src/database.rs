@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use secrecy::ExposeSecret;
+use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 
 use crate::{
     config,
@@ -95,7 +96,21 @@ pub(crate) async fn connect(settings: &config::Database) -> Result<DatabaseConne
                 .busy_timeout(PATIENCE)
         });
     }
+    if settings.url.is_shared() {
+        reach(options.get_url())
+            .await
+            .map_err(|source| DatabaseError::Unreachable { url: url.clone(), source })?;
+    }
     Database::connect(options).await.map_err(|source| DatabaseError::Unreachable { url, source })
+}
+
+/// One connection outside the pool: a pool hides why it cannot connect behind a time-out.
+async fn reach(url: &str) -> Result<(), DbErr> {
+    let failed = |error: sqlx::Error| DbErr::Conn(RuntimeErr::SqlxError(error.into()));
+    let options: PgConnectOptions = url.parse().map_err(failed)?;
+    let connecting = tokio::time::timeout(PATIENCE, PgConnection::connect_with(&options));
+    let connection = connecting.await.map_err(|_| failed(sqlx::Error::PoolTimedOut))?.map_err(failed)?;
+    connection.close().await.map_err(failed)
 }
 
 /// Applies what is missing and says how many that were.

@@ -1,4 +1,6 @@
 // A certified OpenID Connect provider on loopback. Whoever signs in is who they say they are; claims come from the settings.
+import { createServer } from 'node:http';
+
 import { Provider } from 'oidc-provider';
 
 const settings = JSON.parse(process.argv[2]);
@@ -24,4 +26,29 @@ const provider = new Provider(issuer, {
   cookies: { keys: ['a key for tests only'] },
 });
 
-provider.listen(settings.port, '127.0.0.1', () => console.log(`listening at ${issuer}`));
+const answer = provider.callback();
+/** What came in so far. */
+const requests = [];
+let failing = false;
+
+/** What tests ask for, beside the protocol. */
+const controls = {
+  'GET /-/requests': () => requests,
+  'PUT /-/failing': () => (failing = true),
+  'DELETE /-/failing': () => (failing = false),
+};
+
+const server = createServer((request, response) => {
+  const line = `${request.method} ${request.url.split('?')[0]}`;
+  if (line in controls) {
+    response.end(JSON.stringify(controls[line]()));
+    return;
+  }
+  requests.push(line);
+  if (failing) {
+    response.writeHead(503).end();
+    return;
+  }
+  answer(request, response);
+});
+server.listen(settings.port, '127.0.0.1', () => console.log(`listening at ${issuer}`));

@@ -5,6 +5,7 @@ use std::{
     process::Command,
 };
 
+use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
 use crate::Program;
@@ -31,7 +32,6 @@ pub struct IdentityProvider {
     pub issuer: String,
     /// The process, absent while it is stopped.
     program: Option<Program>,
-    port: u16,
     settings: Value,
 }
 
@@ -41,26 +41,27 @@ impl IdentityProvider {
     /// Its secret.
     pub const CLIENT_SECRET: &str = "upstream-client-secret-for-tests";
 
-    /// Starts the provider on a port, with one client whose redirect is `callback`. `claims` are by subject.
-    ///
-    /// # Panics
-    /// When it does not start.
+    /// The issuer identifier of a provider on this port.
     #[must_use]
-    pub fn start(port: u16, callback: &str, claims: &Value) -> Self {
+    pub fn issuer_on(port: u16) -> String {
+        format!("http://localhost:{port}")
+    }
+
+    /// A provider on a port, not started yet, with one client whose redirect is `callback`. `claims` are by subject.
+    #[must_use]
+    pub fn new(port: u16, callback: &str, claims: &Value) -> Self {
         let settings = json!({
             "port": port, "client_id": Self::CLIENT_ID, "client_secret": Self::CLIENT_SECRET,
             "redirect_uri": callback, "claims": claims,
         });
-        let mut provider = Self { issuer: format!("http://localhost:{port}"), program: None, port, settings };
-        provider.restart();
-        provider
+        Self { issuer: Self::issuer_on(port), program: None, settings }
     }
 
-    /// Starts it again after [`stop`](Self::stop).
+    /// Starts it. Nobody is signed in, and no code that it gave before is known.
     ///
     /// # Panics
     /// When it does not start.
-    pub fn restart(&mut self) {
+    pub fn start(&mut self) {
         let (program, _) = Program::start(node_script("idp.mjs").arg(self.settings.to_string()), "listening");
         self.program = Some(program);
     }
@@ -70,9 +71,25 @@ impl IdentityProvider {
         self.program = None;
     }
 
-    /// The port that it listens on.
-    #[must_use]
-    pub fn port(&self) -> u16 {
-        self.port
+    /// What was asked of it since it started: methods and paths.
+    ///
+    /// # Panics
+    /// When it is not running.
+    pub async fn requests(&self) -> Vec<String> {
+        let answer = self.control(Method::GET, "requests").await;
+        answer.json().await.unwrap_or_else(|error| panic!("the provider's requests are unreadable: {error}"))
+    }
+
+    /// Whether it answers everything with status 503.
+    ///
+    /// # Panics
+    /// When it is not running.
+    pub async fn set_failing(&self, failing: bool) {
+        self.control(if failing { Method::PUT } else { Method::DELETE }, "failing").await;
+    }
+
+    async fn control(&self, method: Method, name: &str) -> Response {
+        let sent = Client::new().request(method, format!("{}/-/{name}", self.issuer)).send().await;
+        sent.unwrap_or_else(|error| panic!("the provider does not answer: {error}"))
     }
 }

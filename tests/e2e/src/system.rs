@@ -23,6 +23,8 @@ pub struct Options {
     pub postgres: Option<String>,
     /// Changes the configuration of Connect Server.
     pub configure: Option<Change>,
+    /// The local AWS; the scenario's when absent.
+    pub aws: Option<Value>,
     /// The mapping to import; the scenario's when absent.
     pub mapping: Option<String>,
 }
@@ -60,7 +62,8 @@ impl System {
             fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             path
         };
-        let aws_file = write("aws.json", scenario::AWS);
+        let aws = options.aws.map_or_else(|| scenario::AWS.to_owned(), |aws| aws.to_string());
+        let aws_file = write("aws.json", &aws);
         let (aws, ready) = Program::start(Command::new(binary("aws-sim")).arg(aws_file), "endpoint_url");
         let ready: Value = serde_json::from_str(&ready).unwrap_or_default();
         let field = |name: &str| ready.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -103,7 +106,17 @@ impl System {
         self.folder.path().join(name)
     }
 
-    /// Every event of an audit file so far.
+    /// Stops both servers, which write out their audit files first.
+    ///
+    /// # Panics
+    /// When one does not stop well.
+    pub fn stop(&mut self) {
+        for program in [&mut self.connect, &mut self.tools] {
+            assert!(program.terminate().success(), "a server did not stop well:\n{}", program.log());
+        }
+    }
+
+    /// Every event of an audit file. [`stop`](Self::stop) the servers first.
     ///
     /// # Panics
     /// When the file cannot be read.

@@ -1,6 +1,11 @@
 //! Two tenants, three people and one without a role: every cell of the committed table of who may do what, through the
 //! built programs, on SQLite and on PostgreSQL (SEC-68).
-#![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed set-up fails the test"
+)]
 
 use std::collections::BTreeMap;
 
@@ -103,9 +108,10 @@ fn the_audit_joins(system: &System) {
 
 #[tokio::test]
 async fn everybody_may_do_exactly_what_is_theirs_on_sqlite() {
-    let system = System::start(Options::default());
+    let mut system = System::start(Options::default());
     every_cell(&system).await;
     the_trail_names_everybody(&system).await;
+    system.stop();
     the_audit_joins(&system);
 }
 

@@ -1,0 +1,15 @@
+//! Sign-in at a real OpenID Connect provider, through the built programs.
+#![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
+#[path = "idp/attempt.rs"]
+mod attempt;
+#[path = "idp/callbacks.rs"]
+mod callbacks;
+#[path = "idp/outages.rs"]
+mod outages;
+#[path = "idp/people.rs"]
+mod people;
+#[path = "idp/refusals.rs"]
+mod refusals;
+#[path = "idp/setting.rs"]
+mod setting;
