@@ -171,9 +171,10 @@ mod tests {
         assert_eq!(headers, map(&[("content-type", "application/json"), ("mcp-session-id", "s")]));
     }
 
+    type Case = (&'static [(&'static str, &'static str)], Version, bool);
+
     #[test]
     fn one_host_exactly() {
-        type Case = (&'static [(&'static str, &'static str)], Version, bool);
         let cases: &[Case] = &[
             (&[("host", "a")], Version::HTTP_11, true),
             (&[], Version::HTTP_11, false),

@@ -63,10 +63,10 @@ impl Denial {
         match self {
             Self::Token(reason) => reason,
             Self::KeysUnavailable => "keys_unavailable",
-            Self::Audience => "audience",
+            Self::Audience => "audience_of_another_service",
             Self::Scope => "insufficient_scope",
-            Self::OwnClaim(_) => "own_claim",
-            Self::IdentityIssuer => "identity_issuer",
+            Self::OwnClaim(_) => "own_claim_invalid",
+            Self::IdentityIssuer => "identity_issuer_not_accepted",
             Self::Revoked => "revoked",
             Self::Mapping(reason) => reason.as_str(),
             Self::MappingTooOld => "mapping_too_old",

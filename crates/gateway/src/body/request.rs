@@ -179,8 +179,7 @@ where
     let call = scanner.call().clone();
     let watch = Arc::new(Watch::default());
     watch.seen().id.clone_from(&call.id);
-    let rest =
-        Rest { body: Box::pin(body), scanner: Some(scanner), left, watch: Arc::clone(&watch) };
+    let rest = Rest { body: Box::pin(body), scanner: Some(scanner), left, watch: Arc::clone(&watch) };
     Ok(Opened { body: RequestBody { ready: read.into_bytes(), rest: Some(rest) }, call, watch: Some(watch) })
 }
 

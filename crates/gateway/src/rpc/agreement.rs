@@ -68,6 +68,8 @@ fn decode(value: &HeaderValue) -> Option<String> {
 mod tests {
     use super::*;
 
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a Call, Result<(), Disagreement>);
+
     #[test]
     fn headers_that_are_present_must_agree() {
         let tool = Call { method: Some("tools/call".into()), name: Some("é".into()), ..Call::default() };
@@ -75,7 +77,6 @@ mod tests {
         let read =
             Call { method: Some("resources/read".into()), uri: Some("a://b".into()), ..Call::default() };
         let reply = Call::default();
-        type Case<'a> = (&'a [(&'a str, &'a str)], &'a Call, Result<(), Disagreement>);
         let cases: &[Case<'_>] = &[
             (&[], &tool, Ok(())),
             (&[("mcp-method", "tools/call")], &tool, Ok(())),
@@ -94,7 +95,10 @@ mod tests {
         for (headers, call, expected) in cases {
             let mut map = HeaderMap::new();
             for (name, value) in *headers {
-                map.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
+                map.append(
+                    HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                    HeaderValue::from_str(value).unwrap(),
+                );
             }
             assert_eq!(check_agreement(&map, call), *expected, "{headers:?}");
         }
