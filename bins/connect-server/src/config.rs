@@ -150,6 +150,8 @@ pub struct TrustedIssuer {
     pub jwks_uri: Option<String>,
     /// JSON pointer to the claim that names the tenant.
     pub tenant_claim: Option<String>,
+    /// Accepted values of a token's `typ`.
+    pub token_types: Vec<String>,
     /// Claims a token must have beside iss, sub, aud, exp and iat.
     pub required_claims: Vec<String>,
     /// Tolerated difference between clocks.
@@ -391,6 +393,10 @@ fn trusted_issuer(mut section: Section<'_>) -> Option<TrustedIssuer> {
     let jwks_uri = section.optional::<values::IssuerUrl>("jwks_uri", "an https URL");
     let tenant_claim = section.optional::<values::Pointer>("tenant_claim", POINTER);
     let required_claims = section.list("required_claims", "the name of a claim");
+    let mut token_types = section.list("token_types", "a type such as at+jwt");
+    if token_types.is_empty() {
+        token_types.push("at+jwt".to_owned());
+    }
     let leeway = section.or("leeway", SPAN, Span(Duration::from_mins(1)));
     let prefix = section.or("source_identity_prefix", values::Prefix::EXPECTED, values::Prefix::default());
     for (key, empty) in [("audiences", audiences.is_empty()), ("algorithms", algorithms.is_empty())] {
@@ -408,6 +414,7 @@ fn trusted_issuer(mut section: Section<'_>) -> Option<TrustedIssuer> {
         algorithms,
         jwks_uri: jwks_uri.map(|url| url.0),
         tenant_claim: tenant_claim.map(|pointer| pointer.0),
+        token_types,
         required_claims,
         leeway: leeway?.0,
         source_identity_prefix: prefix?.0,

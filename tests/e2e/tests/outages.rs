@@ -1,10 +1,5 @@
 //! What happens when something is missing: a database, a permission, a service, a right configuration.
-#![expect(
-    clippy::panic,
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failed set-up fails the test"
-)]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 use std::{
     fs,

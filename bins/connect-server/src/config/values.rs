@@ -250,18 +250,15 @@ impl FromStr for Pointer {
 pub(crate) struct Prefix(pub(crate) String);
 
 impl Prefix {
-    pub(crate) const EXPECTED: &str =
-        "at most 16 lower-case letters and digits, then a hyphen or a full stop";
+    pub(crate) const EXPECTED: &str = "1 to 16 lower-case letters and digits";
 }
 
 impl FromStr for Prefix {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let name = text.strip_suffix(['-', '.']).ok_or(Invalid)?;
         let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let reserved = name == "h" || name == "aws";
-        if (1..=16).contains(&name.len()) && !reserved && name.bytes().all(legal) {
+        if (1..=16).contains(&text.len()) && text.bytes().all(legal) {
             Ok(Self(text.to_owned()))
         } else {
             Err(Invalid)

@@ -108,6 +108,7 @@ fn trusted(
     let mut issuer = IssuerConfig::builder(trusted.issuer.as_str())
         .audiences(trusted.audiences.iter().cloned())
         .algorithms(algorithms)
+        .token_types(trusted.token_types.iter().cloned())
         .required_claims(trusted.required_claims.iter().cloned())
         .leeway(trusted.leeway);
     if let Some(pointer) = &trusted.tenant_claim {
@@ -135,7 +136,7 @@ fn identity_prefixes(config: &Config) -> BTreeMap<String, String> {
         .chain(issuers.map(|issuer| (issuer.issuer.clone(), issuer.source_identity_prefix.clone())))
         .collect();
     if !config.static_users.is_empty() {
-        let prefix = if prefixes.is_empty() { "" } else { "static-" };
+        let prefix = if prefixes.is_empty() { "" } else { "static" };
         prefixes.insert(sign_in::static_issuer(config), prefix.to_owned());
     }
     prefixes

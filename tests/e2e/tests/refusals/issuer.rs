@@ -36,19 +36,10 @@ impl TestIssuer {
         Self { url, key, server }
     }
 
-    pub(crate) fn now(&self) -> u64 {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "tokens are made for the clock of the programs under test"
-        )]
-        let now = SystemTime::now();
-        now.duration_since(UNIX_EPOCH).unwrap().as_secs()
-    }
-
     /// A good token with these claims, and then `change` laid over it.
     pub(crate) fn token(&self, claims: &Value, change: &Value) -> String {
         let mut all = json!({
-            "iss": self.url, "aud": "api://quilt-mcp", "iat": self.now(), "exp": self.now() + 600,
+            "iss": self.url, "aud": "api://quilt-mcp", "iat": now(), "exp": now() + 600,
         });
         for members in [claims, change] {
             for (name, value) in members.as_object().unwrap() {
@@ -67,6 +58,13 @@ impl Drop for TestIssuer {
     fn drop(&mut self) {
         self.server.abort();
     }
+}
+
+/// The present time in seconds.
+pub(crate) fn now() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "tokens are made for the clock of the programs under test")]
+    let now = SystemTime::now();
+    now.duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// One answer to whatever is asked: the key set.

@@ -64,7 +64,7 @@ async fn tokens_that_are_not_good_enough() {
     let stranger = TestIssuer::start().await;
     let settings = json!({ "trusted_issuer": [{
         "issuer": trusted.url, "audiences": ["api://quilt-mcp"], "algorithms": ["ES256"],
-        "jwks_uri": format!("{}/jwks", trusted.url), "tenant_claim": "/org", "source_identity_prefix": "agent-",
+        "jwks_uri": format!("{}/jwks", trusted.url), "tenant_claim": "/org", "source_identity_prefix": "agent",
     }] });
     let second = |upstream: &str| json!({ "name": "other", "path": "/mcp/other", "upstream": upstream, "scopes": ["other"] });
     let mapping = format!(
@@ -87,7 +87,7 @@ async fn tokens_that_are_not_good_enough() {
 
     let (status, _, body) = call(&url, Some(&robot(json!({})))).await;
     assert_eq!(status, StatusCode::OK, "{body}");
-    assert_eq!(body["result"]["structuredContent"]["source_identity"], "agent-robot");
+    assert_eq!(body["result"]["structuredContent"]["source_identity"], "agent=.robot");
 
     let own = ada(&system).await.tokens().access_token.clone();
     let mut parts: Vec<&str> = own.split('.').collect();
@@ -101,8 +101,8 @@ async fn tokens_that_are_not_good_enough() {
         ("no signature", &url, Some(none)),
         ("wrong audience", &url, Some(robot(json!({ "aud": "api://someone-else" })))),
         ("another service", &other, Some(own.clone())),
-        ("expired", &url, Some(robot(json!({ "exp": trusted.now() - 3600, "iat": trusted.now() - 7200 })))),
-        ("not yet", &url, Some(robot(json!({ "nbf": trusted.now() + 3600 })))),
+        ("expired", &url, Some(robot(json!({ "exp": issuer::now() - 3600, "iat": issuer::now() - 7200 })))),
+        ("not yet", &url, Some(robot(json!({ "nbf": issuer::now() + 3600 })))),
         (
             "another issuer",
             &url,
