@@ -94,10 +94,8 @@ impl<A: AssumeRole + 'static> SessionCache<A> {
         &self,
         request: &AssumeRoleRequest,
     ) -> Result<Arc<SessionCredentials>, AssumeRoleError> {
-        let slot = match self.shared.slots.get(request).await {
-            Some(slot) => slot,
-            None => self.shared.slots.entry_by_ref(request).or_default().await.into_value(),
-        };
+        // `get_with`, not `entry().or_default()`: only the former makes one slot for callers that arrive together.
+        let slot = self.shared.slots.get_with_by_ref(request, async { Arc::default() }).await;
         let now = (self.shared.clock)();
         match slot.look_up(now) {
             Lookup::Fresh(session) => Ok(session),

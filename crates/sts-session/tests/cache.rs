@@ -16,7 +16,10 @@ use sts_session::{
     AssumeRole, AssumeRoleError, AssumeRoleRequest, Clock, SessionCache, SessionCacheBuilder,
     SessionCredentials, StsFailure, UnavailableCause,
 };
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    sync::{Barrier, Semaphore},
+    task::JoinSet,
+};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -133,6 +136,27 @@ async fn two_hundred_interleaved_callers_of_twenty_keys_make_twenty_calls() {
     let calls = source.calls_by_request();
     assert_eq!(calls.len(), 20);
     assert!(calls.values().all(|count| *count == 1), "{calls:?}");
+}
+
+/// Callers that meet at a request nobody has asked for yet: the moment in which a second call could slip in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn callers_who_arrive_together_at_a_new_request_share_one_call() {
+    let hand = Hand::default();
+    let source = Source::new(&hand);
+    let cache = SessionCache::new(source.clone(), hand.clock());
+    for round in 0..3000 {
+        let barrier = Arc::new(Barrier::new(4));
+        let mut callers = JoinSet::new();
+        for _ in 0..4 {
+            let (cache, barrier) = (cache.clone(), Arc::clone(&barrier));
+            callers.spawn(async move {
+                barrier.wait().await;
+                cache.credentials(&request(&format!("user{round}"))).await.map(drop)
+            });
+        }
+        assert!(callers.join_all().await.iter().all(Result::is_ok));
+        assert_eq!(source.calls(), round + 1);
+    }
 }
 
 #[tokio::test]
