@@ -110,12 +110,14 @@ impl ServerHandler for PlatformServer {
         request: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let scope = self.scope(&request)?;
-        let arguments = params.arguments.unwrap_or_default();
-        match tools::call(&params.name, arguments, scope).await {
-            Some(result) => Ok(result.into()),
-            None => {
+        let call = tools::call(&params.name, params.arguments.unwrap_or_default(), scope);
+        // The caller went away or cancelled: the call is dropped where it stands, and recorded so.
+        match request.ct.run_until_cancelled(call).await {
+            Some(Some(result)) => Ok(result.into()),
+            Some(None) => {
                 Err(ErrorData::invalid_params("unknown tool: tools/list names the tools there are", None))
             }
+            None => Err(ErrorData::internal_error("the call was cancelled", None)),
         }
     }
 
