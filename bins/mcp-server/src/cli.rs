@@ -105,7 +105,7 @@ fn dispatch(
         Command::Stdio => {
             let config = LocalConfig::read(&document)?;
             start_logging(&config.log)?;
-            block_on(async { Ok(stdio::serve(config).await?) })
+            block_on(async { Ok(Box::pin(stdio::serve(config)).await?) })
         }
         Command::Check => {
             let config = Config::read(&document)?;

@@ -231,3 +231,59 @@ fn log(mut section: Section<'_>) -> Option<Log> {
     let filter = section.optional("filter", "a filter such as \"info,mcp_core=debug\"");
     Some(Log { format: format?, filter })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/example.toml");
+
+    fn read(text: &str) -> Result<Config, Problems> {
+        Config::read(&Document::parse::<String, String>(text, PREFIX, [])?)
+    }
+
+    #[test]
+    fn the_example_is_right() {
+        let none: [(String, String); 0] = [];
+        let document = Document::load(Some(Path::new(EXAMPLE)), PREFIX, none).unwrap();
+        let config = Config::read(&document).unwrap();
+        assert_eq!(config.hosts, ["mcp.internal", "localhost", "127.0.0.1"]);
+        assert_eq!(config.external_id.as_deref(), Some("quilt-connect"));
+    }
+
+    #[test]
+    fn defaults_are_the_loopback() {
+        let config = read("region = \"eu-central-1\"\nallowed_accounts = [\"111122223333\"]").unwrap();
+        assert!(config.listen.ip().is_loopback() && config.private.ip().is_loopback());
+        assert_eq!(config.hosts, LOOPBACK_HOSTS);
+        assert_eq!(config.transitive_tags, TransitiveTags::All);
+        assert!(config.external_id.is_none() && config.audit_file.is_none());
+    }
+
+    #[test]
+    fn an_empty_list_of_accounts_is_a_problem() {
+        for accounts in ["", "allowed_accounts = []", "allowed_accounts = [\"*\"]"] {
+            let problems = read(&format!("region = \"eu-central-1\"\n{accounts}")).unwrap_err();
+            assert!(problems.to_string().contains("allowed_accounts"), "{problems}");
+        }
+    }
+
+    #[test]
+    fn session_policies_lose_their_white_space_and_have_a_bound() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("policy.json");
+        let config = || {
+            let policy =
+                format!("[[session_policy]]\nname = \"ro\"\nfile = {:?}", file.display().to_string());
+            read(&format!("region = \"eu-central-1\"\nallowed_accounts = [\"111122223333\"]\n{policy}"))
+        };
+        std::fs::write(&file, "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": []\n}").unwrap();
+        assert_eq!(config().unwrap().session_policies["ro"], r#"{"Statement":[],"Version":"2012-10-17"}"#);
+        std::fs::write(&file, format!("{{\"Id\": \"{}\"}}", "a".repeat(2048))).unwrap();
+        assert!(config().unwrap_err().to_string().contains("of 2057 characters"), "{:?}", config());
+        std::fs::remove_file(&file).unwrap();
+        assert!(config().unwrap_err().to_string().contains("cannot be read"));
+    }
+}

@@ -1,10 +1,16 @@
 //! The HTTP server, wired.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use audit::{AuditLog, FileSink, StdoutSink};
 use aws_credential_types::provider::SharedCredentialsProvider;
-use axum::{Router, middleware::from_fn_with_state};
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::{IntoResponse as _, Response},
+};
+use http::StatusCode;
 use mcp_core::{Platform, PlatformConfig, PlatformServer};
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
@@ -24,6 +30,8 @@ use crate::{
 
 /// The most bytes of a request's body.
 const MAX_BODY: usize = 4 * 1024 * 1024;
+/// How long one request may take, from its head to its answer: a body that trickles in and a tool that hangs end here.
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// What the server takes from the machine it runs on, or from the process it runs in.
 pub struct Surroundings {
@@ -153,7 +161,17 @@ fn public_routes(config: &Config, sessions: Sessions, recorder: Recorder) -> Rou
         transport,
     );
     let admission = Arc::new(Admission::new(config, sessions, recorder));
-    Router::new().route_service("/mcp", mcp).layer(from_fn_with_state(admission, decision_layer))
+    Router::new()
+        .route_service("/mcp", mcp)
+        .layer(from_fn_with_state(admission, decision_layer))
+        .layer(from_fn(deadline))
+}
+
+async fn deadline(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(DEADLINE, next.run(request)).await {
+        Ok(answer) => answer,
+        Err(_) => StatusCode::GATEWAY_TIMEOUT.into_response(),
+    }
 }
 
 fn private_routes(metrics: Metrics, recorder: Recorder) -> Router {

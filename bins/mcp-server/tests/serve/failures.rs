@@ -124,3 +124,28 @@ async fn while_nothing_can_be_recorded_nothing_is_done() {
     assert_eq!(result["isError"], false);
     assert_eq!(stack.ready().await, 200);
 }
+
+/// Whoever goes away half way leaves a record all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abandoned_call_is_recorded() {
+    let stack = Stack::start().await;
+    let ada = decision("t1", "ada");
+    stack.call(&ada, "auth_status", json!({})).await;
+    let effect = FaultEffect::DelayMillis(60_000);
+    stack.sim.fail(Fault { operation: "s3:GetObject".to_owned(), times: 1, effect });
+    let read = tool_call("object_read", &json!({ "uri": "s3://t1-data/who.txt" }));
+    let patience = std::time::Duration::from_millis(300);
+    let abandoned = tokio::time::timeout(patience, stack.send(headers(&ada), &read)).await;
+    assert!(abandoned.is_err(), "{abandoned:?}");
+    let recorded = async {
+        loop {
+            let lines = stack.audit_lines();
+            if let Some(line) = lines.into_iter().find(|line| line["target"] == "object_read") {
+                return line;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let line = tokio::time::timeout(std::time::Duration::from_secs(10), recorded).await.unwrap();
+    assert_eq!((&line["outcome"], &line["reason"]), (&json!("failure"), &json!("abandoned")), "{line}");
+}

@@ -79,7 +79,9 @@ async fn listings_show_what_the_role_may_and_no_more() {
     let stack = Stack::start().await;
     let ada = decision("t3", "ada");
     let buckets = stack.call(&ada, "bucket_list", json!({})).await;
-    assert_eq!(buckets["structuredContent"]["buckets"], json!([{ "name": "t3-data" }]));
+    let names: Vec<_> = buckets["structuredContent"]["buckets"].as_array().unwrap().iter().collect();
+    assert_eq!(names.len(), 1, "{buckets}");
+    assert_eq!(names[0]["name"], "t3-data");
     let own = stack.call(&ada, "s3_object_list", json!({ "bucket": "t3-data" })).await;
     assert_eq!(own["structuredContent"]["objects"][0]["uri"], "s3://t3-data/who.txt", "{own}");
     let foreign = stack.call(&ada, "s3_object_list", json!({ "bucket": "t4-data" })).await;
