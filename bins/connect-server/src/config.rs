@@ -142,8 +142,7 @@ pub struct StaticUser {
 pub struct TrustedIssuer {
     /// Issuer identifier, compared byte for byte.
     pub issuer: String,
-    /// Audiences that mean us.
-    pub audiences: Vec<String>,
+
     /// Accepted signature algorithms.
     pub algorithms: Vec<String>,
     /// Where its keys are; found by discovery when absent.
@@ -171,6 +170,8 @@ pub struct Service {
     pub path: ServicePath,
     /// Address of the service, with the path that its MCP endpoint has.
     pub upstream: UpstreamUrl,
+    /// Audiences that mean it too, in tokens of trusted issuers.
+    pub audiences: Vec<String>,
     /// Scopes that tokens for it may carry.
     pub scopes: Vec<String>,
     /// What a scope allows, in words for the consent page.
@@ -388,7 +389,7 @@ fn static_user(mut section: Section<'_>) -> Option<StaticUser> {
 
 fn trusted_issuer(mut section: Section<'_>) -> Option<TrustedIssuer> {
     let issuer = section.required("issuer", values::IssuerUrl::EXPECTED);
-    let audiences = section.list("audiences", "an audience that means this server");
+
     let algorithms = section.list("algorithms", "an algorithm such as RS256");
     let jwks_uri = section.optional::<values::IssuerUrl>("jwks_uri", "an https URL");
     let tenant_claim = section.optional::<values::Pointer>("tenant_claim", POINTER);
@@ -399,18 +400,15 @@ fn trusted_issuer(mut section: Section<'_>) -> Option<TrustedIssuer> {
     }
     let leeway = section.or("leeway", SPAN, Span(Duration::from_mins(1)));
     let prefix = section.or("source_identity_prefix", values::Prefix::EXPECTED, values::Prefix::default());
-    for (key, empty) in [("audiences", audiences.is_empty()), ("algorithms", algorithms.is_empty())] {
-        if empty {
-            section.contradiction(
-                key,
-                "an empty list",
-                "at least one item: an empty list would mean anything",
-            );
-        }
+    if algorithms.is_empty() {
+        section.contradiction(
+            "algorithms",
+            "an empty list",
+            "at least one item: an empty list would mean anything",
+        );
     }
     Some(TrustedIssuer {
         issuer: issuer.map(|url: values::IssuerUrl| url.0)?,
-        audiences,
         algorithms,
         jwks_uri: jwks_uri.map(|url| url.0),
         tenant_claim: tenant_claim.map(|pointer| pointer.0),
@@ -426,6 +424,7 @@ fn service(mut section: Section<'_>) -> Option<Service> {
     let path = section.required("path", ServicePath::EXPECTED);
     let upstream = section.required("upstream", UpstreamUrl::EXPECTED);
     let label = section.optional("label", "a name that people see");
+    let audiences = section.list("audiences", "an audience that means this service");
     let scopes = section.list("scopes", "a scope");
     let scope_descriptions = section.texts("scope_descriptions", "a sentence for the consent page");
     let allowed_origins = section.list("allowed_origins", Origin::EXPECTED);
@@ -436,6 +435,7 @@ fn service(mut section: Section<'_>) -> Option<Service> {
     let name = name?;
     Some(Service {
         label: label.unwrap_or_else(|| name.to_string()),
+        audiences,
         scopes: if scopes.is_empty() { vec![name.to_string()] } else { scopes },
         scope_descriptions,
         name,

@@ -78,6 +78,8 @@ pub struct Wanted<'a> {
     pub service: &'a str,
     /// The audience that the token must have.
     pub resource: &'a str,
+    /// Audiences that mean this service too, in tokens of other issuers.
+    pub audiences: &'a [String],
     /// The scopes that a token of our own must have.
     pub scopes: &'a [String],
 }
@@ -264,7 +266,8 @@ impl Authorizer {
 }
 
 fn check_token(token: &VerifiedToken, identity: &Identity<'_>, wanted: Wanted<'_>) -> Result<(), Denial> {
-    if !identity::has_audience(token, wanted.resource) {
+    let aliases = if identity.is_own { &[] } else { wanted.audiences };
+    if !identity::has_audience(token, wanted.resource, aliases) {
         return Err(Denial::Audience);
     }
     // A foreign token's scopes are not ours; the mapping judges its claims.

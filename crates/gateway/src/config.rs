@@ -26,6 +26,9 @@ pub struct ServiceConfig {
     pub name: String,
     /// The path under the public origin, e.g. `/mcp/platform`. The service is reached there and at this path + `/mcp`.
     pub path: String,
+    /// Audiences that mean this service too, in tokens of other issuers, e.g. `api://quilt-mcp`. A token of our own names
+    /// the resource itself.
+    pub audiences: Vec<String>,
     /// The scopes that a token of our own needs.
     pub scopes: Vec<String>,
     /// Where the service listens, e.g. `http://127.0.0.1:8001/mcp`.
@@ -76,6 +79,7 @@ impl ServiceConfig {
         Self {
             name: name.into(),
             path: path.into(),
+            audiences: Vec::new(),
             scopes: Vec::new(),
             upstream: upstream.into(),
             protocol: Protocol::Mcp,

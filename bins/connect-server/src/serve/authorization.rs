@@ -38,7 +38,8 @@ pub(super) fn authorizer(
         vec![own_verifier(config, oauth).map_err(|source| untrusted(config.public_url.as_str(), source))?];
     let mut remote_keys = Vec::new();
     for issuer in &config.trusted_issuers {
-        let (verifier, keys) = trusted(issuer, clock).map_err(|source| untrusted(&issuer.issuer, source))?;
+        let (verifier, keys) =
+            trusted(config, issuer, clock).map_err(|source| untrusted(&issuer.issuer, source))?;
         verifiers.push(verifier);
         remote_keys.push(keys);
     }
@@ -74,6 +75,7 @@ pub(super) fn gateway(
 fn service(service: &config::Service) -> ServiceConfig {
     let mut settings =
         ServiceConfig::new(service.name.as_str(), service.path.as_str(), service.upstream.as_str());
+    settings.audiences.clone_from(&service.audiences);
     settings.scopes.clone_from(&service.scopes);
     settings.timeouts = Timeouts {
         connect: service.connect_timeout,
@@ -86,12 +88,9 @@ fn service(service: &config::Service) -> ServiceConfig {
 /// Our own tokens: signed by the keys of this process, for one of our resources (RFC 9068 §4).
 fn own_verifier(config: &Config, oauth: &OAuthServer) -> Result<TokenVerifier, Box<dyn Error + Send + Sync>> {
     let keys = SharedKeys::new(KeySet::from_jwks_json(oauth.jwks_json().as_bytes())?);
-    let resources = config
-        .services
-        .iter()
-        .map(|service| format!("{}{}", config.public_url.as_str(), service.path.as_str()));
+
     let issuer = IssuerConfig::builder(config.public_url.as_str())
-        .audiences(resources)
+        .audiences(resources(config))
         .algorithms([Algorithm::Es256, Algorithm::EdDsa])
         .token_types(["at+jwt"])
         .required_claims(["client_id", "idp", "sid"])
@@ -99,14 +98,17 @@ fn own_verifier(config: &Config, oauth: &OAuthServer) -> Result<TokenVerifier, B
     Ok(TokenVerifier::new(issuer, keys))
 }
 
+/// Tokens of another issuer, for one of our resources or what means the same.
 fn trusted(
+    config: &Config,
     trusted: &TrustedIssuer,
     clock: &Clock,
 ) -> Result<(TokenVerifier, JwksCache), Box<dyn Error + Send + Sync>> {
     let algorithms: Vec<Algorithm> =
         trusted.algorithms.iter().map(|name| name.parse()).collect::<Result<_, _>>()?;
     let mut issuer = IssuerConfig::builder(trusted.issuer.as_str())
-        .audiences(trusted.audiences.iter().cloned())
+        .audiences(resources(config))
+        .audiences(config.services.iter().flat_map(|service| service.audiences.iter().cloned()))
         .algorithms(algorithms)
         .token_types(trusted.token_types.iter().cloned())
         .required_claims(trusted.required_claims.iter().cloned())
@@ -121,6 +123,10 @@ fn trusted(
     let client = FetchClient::new(reqwest::Client::builder())?;
     let keys = JwksCache::new(client, location, Arc::clone(clock))?;
     Ok((TokenVerifier::new(issuer.build()?, keys.clone()), keys))
+}
+
+fn resources(config: &Config) -> impl Iterator<Item = String> + '_ {
+    config.services.iter().map(|service| format!("{}{}", config.public_url.as_str(), service.path.as_str()))
 }
 
 fn untrusted(issuer: &str, source: Box<dyn Error + Send + Sync>) -> StartError {

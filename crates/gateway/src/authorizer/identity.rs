@@ -70,11 +70,16 @@ impl<'a> Identity<'a> {
     }
 }
 
-/// Whether the token names this very resource. That it names one of ours was verified.
-pub(super) fn has_audience(token: &VerifiedToken, resource: &str) -> bool {
+/// Whether the token names this very resource, or an alias of it. That it names one of ours was verified.
+pub(super) fn has_audience(token: &VerifiedToken, resource: &str, aliases: &[String]) -> bool {
+    let is_meant = |audience: &Value| {
+        audience
+            .as_str()
+            .is_some_and(|audience| audience == resource || aliases.iter().any(|alias| alias == audience))
+    };
     match token.claims().get("aud") {
-        Some(Value::String(audience)) => audience == resource,
-        Some(Value::Array(audiences)) => audiences.iter().any(|audience| audience == resource),
-        _ => false,
+        Some(Value::Array(audiences)) => audiences.iter().any(is_meant),
+        Some(audience) => is_meant(audience),
+        None => false,
     }
 }

@@ -134,8 +134,12 @@ impl Gateway {
             NoToken::Missing => Refusal::NoToken,
             NoToken::Malformed => Refusal::MalformedToken,
         })?;
-        let wanted =
-            Wanted { service: &target.config.name, resource: target.resource, scopes: &target.config.scopes };
+        let wanted = Wanted {
+            service: &target.config.name,
+            resource: target.resource,
+            audiences: &target.config.audiences,
+            scopes: &target.config.scopes,
+        };
         let authorized = self.shared.authorizer.authorize(&target.reached.cache, token, wanted).await;
         authorized.map_err(|denied| {
             self.record_denied(target.config, &denied, id);

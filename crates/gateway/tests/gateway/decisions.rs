@@ -9,6 +9,9 @@ use serde_json::json;
 
 use crate::support::{FOREIGN, RESOURCE, Service, World, call, claims, document, echo, post, with};
 
+/// What means the service too, in tokens of other issuers.
+const ALIAS: &str = "api://platform";
+
 /// A world whose authorizer is asked directly.
 struct Asked {
     world: World,
@@ -22,7 +25,9 @@ impl Asked {
     }
 
     async fn ask(&self, token: &str) -> Result<Authorized, Denied> {
-        let wanted = Wanted { service: "platform", resource: RESOURCE, scopes: &self.scopes };
+        let audiences = [ALIAS.to_owned()];
+        let wanted =
+            Wanted { service: "platform", resource: RESOURCE, audiences: &audiences, scopes: &self.scopes };
         self.world.authorizer.authorize(&self.cache, token, wanted).await
     }
 
@@ -107,6 +112,21 @@ async fn a_revocation_counts_at_once_for_its_grant_only() {
     assert_eq!(denied.party.unwrap().subject.as_deref(), Some("ada"));
     assert!(asked.was_cached(&bob).await, "others are asked about once more, and stay");
     assert_eq!(asked.denial(&ada).await, Denial::Revoked);
+}
+
+#[tokio::test]
+async fn an_alias_of_the_resource_is_for_tokens_of_other_issuers() {
+    let asked = Asked::new().await;
+    let theirs = |audience: &str| {
+        asked.world.foreign.sign(&json!({
+            "iss": FOREIGN, "aud": audience, "sub": "robot", "iat": crate::support::START,
+            "exp": crate::support::START + 900,
+        }))
+    };
+    assert!(asked.ask(&theirs(ALIAS)).await.is_ok());
+    assert!(asked.ask(&theirs("api://platform/")).await.is_err());
+    let ours = asked.world.issuer.sign(&with(claims("ada"), "aud", json!(ALIAS)));
+    assert!(asked.ask(&ours).await.is_err());
 }
 
 #[tokio::test]

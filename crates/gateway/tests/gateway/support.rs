@@ -129,9 +129,12 @@ impl World {
             let hands = hands.clone();
             Arc::new(move || hands.now())
         };
-        let ours =
-            IssuerConfig::builder(ISSUER).audience(RESOURCE).audience("https://other.example.com/mcp/x");
-        let theirs = IssuerConfig::builder(FOREIGN).audience(RESOURCE).tenant_claim("/org");
+        let ours = IssuerConfig::builder(ISSUER)
+            .audience(RESOURCE)
+            .audience("api://platform")
+            .audience("https://other.example.com/mcp/x");
+        let theirs =
+            IssuerConfig::builder(FOREIGN).audience(RESOURCE).audience("api://platform").tenant_claim("/org");
         let verifier = |config: oidc_verify::IssuerConfigBuilder, issuer: &Issuer| {
             let config = config.algorithms([Algorithm::Es256]).build().unwrap();
             TokenVerifier::new(config, SharedKeys::new(issuer.keys()))

@@ -63,7 +63,7 @@ async fn tokens_that_are_not_good_enough() {
     let trusted = TestIssuer::start().await;
     let stranger = TestIssuer::start().await;
     let settings = json!({ "trusted_issuer": [{
-        "issuer": trusted.url, "audiences": ["api://quilt-mcp"], "algorithms": ["ES256"],
+        "issuer": trusted.url, "algorithms": ["ES256"],
         "jwks_uri": format!("{}/jwks", trusted.url), "tenant_claim": "/org", "source_identity_prefix": "agent",
     }] });
     let second = |upstream: &str| json!({ "name": "other", "path": "/mcp/other", "upstream": upstream, "scopes": ["other"] });
@@ -76,6 +76,7 @@ async fn tokens_that_are_not_good_enough() {
         mapping: Some(mapping),
         configure: Some(Box::new(move |config| {
             merge(config, settings);
+            config["service"][0]["audiences"] = json!(["api://quilt-mcp"]);
             let upstream = config["service"][0]["upstream"].as_str().unwrap().to_owned();
             config["service"].as_array_mut().unwrap().push(second(&upstream));
         })),
