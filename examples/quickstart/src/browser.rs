@@ -59,6 +59,12 @@ pub enum BrowserError {
     Endless,
 }
 
+impl BrowserError {
+    fn stopped(page: &Page) -> Self {
+        Self::Stopped { url: page.url.clone(), status: page.status, text: visible_text(&page.html) }
+    }
+}
+
 impl Browser {
     /// A new browser, without cookies.
     ///
@@ -102,6 +108,26 @@ impl Browser {
         }
     }
 
+    /// Presses a button of a page, and stops at the redirect to `target`, whose URL it gives.
+    ///
+    /// # Errors
+    /// When the page has no such button, or pressing it leads elsewhere.
+    pub async fn press(
+        &mut self,
+        page: &Page,
+        button: (&str, &str),
+        target: &str,
+    ) -> Result<Url, BrowserError> {
+        let forms = forms(&page.html);
+        let form = forms.iter().find(|form| form.has_button(button.0, button.1));
+        let form = form.ok_or_else(|| BrowserError::stopped(page))?;
+        let answer = self.submit(page, form, &[], Some(button)).await?;
+        match self.follow(answer, target).await? {
+            Followed::Arrived(url) => Ok(url),
+            Followed::Page(page) => Err(BrowserError::stopped(&page)),
+        }
+    }
+
     async fn answer_page(
         &mut self,
         page: &Page,
@@ -114,17 +140,23 @@ impl Browser {
         let Some(form) =
             forms.iter().find(fits).or_else(|| forms.first().filter(|_| page.status.is_success()))
         else {
-            return Err(BrowserError::Stopped {
-                url: page.url.clone(),
-                status: page.status,
-                text: visible_text(&page.html),
-            });
+            return Err(BrowserError::stopped(page));
         };
         let button = form.has_button("decision", "allow").then_some(("decision", "allow"));
         let credentials = [("username", username), ("login", username), ("password", password)];
+        self.submit(page, form, &credentials, button).await
+    }
+
+    async fn submit(
+        &mut self,
+        page: &Page,
+        form: &Form,
+        filled: &[(&str, &str)],
+        button: Option<(&str, &str)>,
+    ) -> Result<Response, BrowserError> {
         let action =
             page.url.join(&form.action).map_err(|_| BrowserError::Location { url: page.url.clone() })?;
-        let request = self.http.post(action.clone()).form(&form.filled(&credentials, button));
+        let request = self.http.post(action.clone()).form(&form.filled(filled, button));
         self.send(request, &action).await
     }
 

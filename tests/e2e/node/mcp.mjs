@@ -3,7 +3,8 @@ import { Person } from './person.mjs';
 
 /**
  * Leads a client through the scenario that the arguments name. `library` holds what differs between the generations of
- * the SDK: `connect(url, person, fetch)`, `finish(transport, arrived)`, `UnauthorizedError`, `refresh(…)`.
+ * the SDK: `prepare` a client and its transport, `finish` a sign-in, tell the `connection` and `discover`, `refresh` by
+ * hand, and read errors: `UnauthorizedError`, `status`, `errorCode`.
  */
 export async function main(library) {
   const input = JSON.parse(process.argv[2]);
@@ -95,8 +96,7 @@ class Session {
     const verb = request.method ?? 'GET';
     // The stream of the older revisions is opened beside everything else, at no time that a test could name.
     if (verb === 'GET' && pathname === new URL(this.input.url).pathname) return answer;
-    const [method, version] = message(request);
-    this.requests.push({ line: `${verb} ${pathname} ${answer.status}`, method, version });
+    this.requests.push({ line: `${verb} ${pathname} ${answer.status}`, method: rpcMethod(request) });
     return answer;
   }
 
@@ -115,10 +115,9 @@ class Session {
   }
 }
 
-/** The JSON-RPC method and protocol version of a request, if it is one. */
-function message({ body, headers }) {
-  if (typeof body !== 'string' || !body.startsWith('{')) return [];
-  return [JSON.parse(body).method, new Headers(headers).get('mcp-protocol-version')];
+/** The method of a JSON-RPC request, if it is one. */
+function rpcMethod({ body }) {
+  return typeof body === 'string' && body.startsWith('{') ? JSON.parse(body).method : undefined;
 }
 
 async function outcome(promise, expected) {

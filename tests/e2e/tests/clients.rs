@@ -1,5 +1,10 @@
 //! Real MCP clients, from discovery to the last tool call, through the built programs.
-#![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed set-up fails the test"
+)]
 
 #[path = "clients/inspector.rs"]
 mod inspector;
@@ -48,7 +53,7 @@ fn assert_what_ada_may(allowed: &Value, refused: &Value, me: &Value) {
     assert_eq!(me["credentials_available"], true);
 }
 
-/// How often Connect Server recorded an event of this kind.
+/// How often Connect Server, which is stopped, recorded an event of this kind.
 fn recorded(system: &System, action: &str, outcome: &str) -> usize {
     let events = system.audit("connect-audit.jsonl");
     events.iter().filter(|event| event["action"] == action && event["outcome"] == outcome).count()

@@ -1,5 +1,10 @@
 //! Sign-in at a real OpenID Connect provider, through the built programs.
-#![expect(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failed set-up fails the test"
+)]
 
 #[path = "idp/attempt.rs"]
 mod attempt;

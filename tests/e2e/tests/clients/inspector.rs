@@ -80,7 +80,7 @@ impl<'a> Inspector<'a> {
 
 #[tokio::test]
 async fn the_inspector_signs_in_once_and_works() {
-    let system = System::start(Options::default());
+    let mut system = System::start(Options::default());
     let inspector = Inspector::new(&system);
     let mut program = inspector.sign_in("ada", &["--method", "tools/list"]).await;
     assert!(program.wait().success(), "{}", program.log());
@@ -93,6 +93,7 @@ async fn the_inspector_signs_in_once_and_works() {
     assert_what_ada_may(&read(ALLOWED), &read(REFUSED), &me);
     let modern = inspector.call(&["--method", "tools/list", "--protocol-era", "modern"]);
     assert_eq!(names(&modern["tools"]), TOOLS);
+    system.stop();
     assert_eq!(recorded(&system, "registration", "success"), 1);
     assert_eq!(recorded(&system, "login", "success"), 1);
 }

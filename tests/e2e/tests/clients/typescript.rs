@@ -46,11 +46,13 @@ fn assert_signed_in(system: &System, report: &Value) {
     }
 }
 
-fn assert_worked(system: &System, report: &Value) {
+/// Checks the report of Ada's work, and what was recorded of it.
+fn assert_worked(system: &mut System, report: &Value) {
     assert_signed_in(system, report);
     assert_eq!(report["server"]["name"], "quilt-platform");
     assert_eq!(names(&report["tools"]), TOOLS);
     assert_what_ada_may(&report["allowed"], &report["refused"], &report["me"]);
+    system.stop();
     assert_eq!(recorded(system, "registration", "success"), 1);
     assert_eq!(recorded(system, "login", "success"), 1);
     assert_eq!(recorded(system, "token_issue", "success"), 1);
@@ -58,26 +60,26 @@ fn assert_worked(system: &System, report: &Value) {
 
 #[test]
 fn the_first_generation_works() {
-    let system = System::start(Options::default());
+    let mut system = System::start(Options::default());
     let report = lead(&system, "sdk.mjs", "ada", json!({}));
-    assert_worked(&system, &report);
+    assert_worked(&mut system, &report);
     assert_eq!(report["protocol"], LEGACY);
 }
 
 #[test]
 fn the_second_generation_works_in_the_older_era() {
-    let system = System::start(Options::default());
+    let mut system = System::start(Options::default());
     let report = lead(&system, "client.mjs", "ada", json!({}));
-    assert_worked(&system, &report);
+    assert_worked(&mut system, &report);
     assert_eq!((&report["protocol"], &report["era"]), (&json!(LEGACY), &json!("legacy")));
     assert_eq!(report["methods"][1], "initialize");
 }
 
 #[test]
 fn the_second_generation_works_in_the_newer_era() {
-    let system = System::start(Options::default());
+    let mut system = System::start(Options::default());
     let report = lead(&system, "client.mjs", "ada", json!({ "revision": MODERN }));
-    assert_worked(&system, &report);
+    assert_worked(&mut system, &report);
     assert_eq!((&report["protocol"], &report["era"]), (&json!(MODERN), &json!("modern")));
     let discovered = &report["discovered"];
     assert!(discovered["supportedVersions"].as_array().unwrap().contains(&json!(MODERN)), "{discovered}");
@@ -98,7 +100,7 @@ fn the_second_generation_works_in_the_newer_era() {
 
 #[test]
 fn somebody_without_a_role_signs_in_and_is_refused() {
-    let system = System::start(Options::default());
+    let mut system = System::start(Options::default());
     let clients =
         [("sdk.mjs", json!({})), ("client.mjs", json!({})), ("client.mjs", json!({ "revision": MODERN }))];
     let expected = clients.len();
@@ -109,6 +111,7 @@ fn somebody_without_a_role_signs_in_and_is_refused() {
         let words = report["stopped"]["words"].as_str().unwrap();
         assert!(words.contains("no role is granted to you for this service"), "{words}");
     }
+    system.stop();
     let denied = system.audit("connect-audit.jsonl").into_iter().filter(|event| event["action"] == "deny");
     let reasons: Vec<Value> = denied.map(|event| event["reason"].clone()).collect();
     assert_eq!(reasons, vec![json!("no_rule"); expected]);
@@ -117,9 +120,11 @@ fn somebody_without_a_role_signs_in_and_is_refused() {
 
 /// RFC 9700 §4.14.2: a client whose access token is refused refreshes by itself and gets a new refresh token; the spent
 /// one, used once more by anybody, ends everything that grew from the sign-in. The client then asks the person again.
-fn assert_refreshes(script: &str) {
-    let system = System::start(Options::default());
-    let report = lead(&system, script, "ada", json!({ "refresh": true }));
+fn assert_refreshes(script: &str, more: Value) {
+    let mut system = System::start(Options::default());
+    let mut input = json!({ "refresh": true });
+    merge(&mut input, more);
+    let report = lead(&system, script, "ada", input);
     assert_signed_in(&system, &report);
     let requests = ["POST /mcp/platform/mcp 401", "POST /token 200", "POST /mcp/platform/mcp 200"];
     assert_eq!(report["refreshed"], json!({ "requests": requests, "rotated": true, "signIns": 1 }));
@@ -129,6 +134,7 @@ fn assert_refreshes(script: &str) {
     let requests = ["POST /mcp/platform/mcp 401", "POST /token 400"];
     assert_eq!(report["recovery"], json!({ "requests": requests, "invalidated": ["tokens"], "signIns": 2 }));
     assert_eq!(report["tools"], TOOLS.len());
+    system.stop();
     assert_eq!(recorded(&system, "token_refresh", "success"), 1);
     assert_eq!(recorded(&system, "token_issue", "success"), 2);
     let events = system.audit("connect-audit.jsonl");
@@ -140,10 +146,15 @@ fn assert_refreshes(script: &str) {
 
 #[test]
 fn the_first_generation_refreshes() {
-    assert_refreshes("sdk.mjs");
+    assert_refreshes("sdk.mjs", json!({}));
 }
 
 #[test]
-fn the_second_generation_refreshes() {
-    assert_refreshes("client.mjs");
+fn the_second_generation_refreshes_in_the_older_era() {
+    assert_refreshes("client.mjs", json!({}));
+}
+
+#[test]
+fn the_second_generation_refreshes_in_the_newer_era() {
+    assert_refreshes("client.mjs", json!({ "revision": MODERN }));
 }
