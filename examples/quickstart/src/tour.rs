@@ -49,6 +49,8 @@ pub struct Visit {
     pub outcomes: Vec<Outcome>,
     /// Audit lines about this person: where, action, outcome, reason, and how many.
     pub audit: Vec<AuditLine>,
+    /// The last decision about this person, as the audit log of Connect Server has it.
+    pub decision: Option<String>,
     /// API calls that the local CloudTrail has under this source identity, and how many.
     pub trail: BTreeMap<String, usize>,
 }
@@ -135,7 +137,9 @@ pub async fn take(stack: &Stack) -> Result<Report, TourError> {
     let strangers = strangers(stack, &mut differences).await?;
     stack.flush_audit();
     for visit in &mut people {
-        visit.audit = audit_lines(stack, visit)?;
+        let lines = audit_lines(stack, visit)?;
+        visit.decision = lines.iter().rev().find(|(_, line)| is_decision(line)).map(|(_, line)| line.clone());
+        visit.audit = grouped(&lines);
         visit.trail = trail(stack, visit.source_identity.as_deref());
         check_records(visit, &mut differences);
     }
@@ -186,6 +190,7 @@ async fn visit(
         buckets,
         outcomes,
         audit: Vec::new(),
+        decision: None,
         trail: BTreeMap::new(),
     })
 }
@@ -240,30 +245,42 @@ async fn strangers(stack: &Stack, differences: &mut Vec<String>) -> Result<Vec<S
     Ok(strangers)
 }
 
-fn audit_lines(stack: &Stack, visit: &Visit) -> Result<Vec<AuditLine>, TourError> {
-    let mut groups: BTreeMap<AuditLine, usize> = BTreeMap::new();
+/// Every audit line about a person, with the program that wrote it.
+fn audit_lines(stack: &Stack, visit: &Visit) -> Result<Vec<(&'static str, String)>, TourError> {
+    let mut lines = Vec::new();
     for (program, path) in stack.audit_files() {
         for line in read_lines(&path)? {
             let event: Value = serde_json::from_str(&line).unwrap_or_default();
-            let text = |name: &str| event.get(name).and_then(Value::as_str);
+            let is = |member: &str, value: &str| event.get(member).and_then(Value::as_str) == Some(value);
             // Consent and registration happen before it is known who sits there: the client joins them.
-            let mine = [text("subject"), text("source_identity")].contains(&Some(visit.username))
-                || text("client") == Some(visit.client.as_str());
-            if !mine {
-                continue;
+            let names = is("subject", visit.username) || is("source_identity", visit.username);
+            if names || is("client", &visit.client) {
+                lines.push((program, line));
             }
-            let owned = |name: &str| text(name).unwrap_or_default().to_owned();
-            let group = AuditLine {
-                program,
-                action: owned("action"),
-                outcome: owned("outcome"),
-                reason: text("reason").map(str::to_owned),
-                count: 0,
-            };
-            *groups.entry(group).or_default() += 1;
         }
     }
-    Ok(groups.into_iter().map(|(line, count)| AuditLine { count, ..line }).collect())
+    Ok(lines)
+}
+
+fn is_decision(line: &str) -> bool {
+    [r#""action":"allow""#, r#""action":"deny""#].iter().any(|action| line.contains(action))
+}
+
+fn grouped(lines: &[(&'static str, String)]) -> Vec<AuditLine> {
+    let mut groups: BTreeMap<AuditLine, usize> = BTreeMap::new();
+    for (program, line) in lines {
+        let event: Value = serde_json::from_str(line).unwrap_or_default();
+        let text = |name: &str| event.get(name).and_then(Value::as_str).map(str::to_owned);
+        let group = AuditLine {
+            program,
+            action: text("action").unwrap_or_default(),
+            outcome: text("outcome").unwrap_or_default(),
+            reason: text("reason"),
+            count: 0,
+        };
+        *groups.entry(group).or_default() += 1;
+    }
+    groups.into_iter().map(|(line, count)| AuditLine { count, ..line }).collect()
 }
 
 fn read_lines(path: &Path) -> Result<Vec<String>, TourError> {

@@ -61,6 +61,9 @@ fn person(text: &mut String, visit: &Visit) {
             line.program, line.count, line.action, line.outcome
         );
     }
+    if let Some(line) = &visit.decision {
+        let _ = writeln!(text, "    the last decision: {line}");
+    }
     if !visit.trail.is_empty() {
         let calls: Vec<String> =
             visit.trail.iter().map(|(name, count)| format!("{count} x {name}")).collect();
