@@ -1,0 +1,255 @@
+//! From a document to the configuration.
+
+use std::{collections::HashSet, net::SocketAddr, num::NonZeroUsize, time::Duration};
+
+use connect_hosts::AllowedHosts;
+use settings::{Section, Span};
+
+use super::{
+    Algorithm, Brand, Config, Database, DatabaseUrl, IdentityProvider, Listen, Log, Origin, PublicUrl,
+    Service, ServicePath, Slug, StaticUser, Tokens, TrustedIssuer, UpstreamUrl, values,
+};
+
+/// Everything, or `None` where something that is needed is missing or wrong.
+pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
+    let public_url = root.required("public_url", PublicUrl::EXPECTED);
+    let (allowed_hosts, ignored) = AllowedHosts::parse(&allowed_hosts(root));
+    let replicas = root.or("replicas", "a whole number of at least 1", NonZeroUsize::MIN);
+    let listen = listen(root.section("listen"));
+    let database = database(root.section("database"));
+    let audit_file = root.section("audit").path("file", "the path of a file to append to");
+    let log = log(root.section("log"));
+    let tokens = tokens(root.section("tokens"));
+    let identity_providers = all(root.sections("identity_provider"), identity_provider);
+    let static_users = all(root.sections("static_user"), static_user);
+    let trusted_issuers = all(root.sections("trusted_issuer"), trusted_issuer);
+    let services = all(root.sections("service"), service);
+    let brand = brand(root.section("brand"));
+    let config = Config {
+        public_url: public_url?,
+        allowed_hosts,
+        ignored_hosts: ignored.iter().map(ToString::to_string).collect(),
+        replicas: replicas?.get(),
+        listen: listen?,
+        database: database?,
+        audit_file,
+        log: log?,
+        tokens: tokens?,
+        identity_providers: identity_providers?,
+        static_users: static_users?,
+        trusted_issuers: trusted_issuers?,
+        services: services?,
+        brand: brand?,
+    };
+    contradictions(root, &config);
+    Some(config)
+}
+
+/// One text, as the CloudFormation parameter has it, or a list.
+fn allowed_hosts(root: &mut Section<'_>) -> String {
+    root.text_or_list("allowed_hosts", "redirect origins separated by commas").join(",")
+}
+
+/// What is right alone and wrong together.
+fn contradictions(root: &Section<'_>, config: &Config) {
+    if !config.static_users.is_empty() && !config.public_url.is_loopback() {
+        root.contradiction(
+            "static_user",
+            "people with passwords in the configuration behind a public address",
+            "no static_user, or a public_url on localhost: they are for trying things out",
+        );
+    }
+    if config.replicas > 1 && !config.database.url.is_shared() {
+        root.contradiction(
+            "replicas",
+            "several replicas on an SQLite file",
+            "1, or a PostgreSQL database.url",
+        );
+    }
+    if config.allowed_hosts.is_empty() {
+        return;
+    }
+    if config.services.is_empty() {
+        root.contradiction("service", "no service", "at least one [[service]]");
+    }
+    if config.identity_providers.is_empty() && config.static_users.is_empty() {
+        root.contradiction(
+            "identity_provider",
+            "nobody who can sign in",
+            "at least one [[identity_provider]]",
+        );
+    }
+    for (key, twice) in [
+        ("service", duplicate(config.services.iter().map(|service| service.name.as_str()))),
+        ("service", duplicate(config.services.iter().map(|service| service.path.as_str()))),
+        (
+            "identity_provider",
+            duplicate(config.identity_providers.iter().map(|provider| provider.id.as_str())),
+        ),
+        ("static_user", duplicate(config.static_users.iter().map(|user| user.username.as_str()))),
+        ("trusted_issuer", duplicate(config.trusted_issuers.iter().map(|issuer| issuer.issuer.as_str()))),
+    ] {
+        if let Some(twice) = twice {
+            root.contradiction(key, &format!("{twice:?} twice"), "a value of its own for each");
+        }
+    }
+}
+
+fn duplicate<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut seen = HashSet::new();
+    names.into_iter().find(|name| !seen.insert(*name))
+}
+
+fn all<'a, T>(sections: Vec<Section<'a>>, read: fn(Section<'a>) -> Option<T>) -> Option<Vec<T>> {
+    let read: Vec<Option<T>> = sections.into_iter().map(read).collect();
+    read.into_iter().collect()
+}
+
+fn listen(mut section: Section<'_>) -> Option<Listen> {
+    let address = "an address and port such as 0.0.0.0:8080";
+    let public = section.or("public", address, SocketAddr::from(([127, 0, 0, 1], 8080)));
+    let private = section.or("private", address, SocketAddr::from(([127, 0, 0, 1], 8081)));
+    let threads = section.optional("threads", "a whole number of at least 1");
+    Some(Listen { public: public?, private: private?, threads })
+}
+
+fn database(mut section: Section<'_>) -> Option<Database> {
+    let url: Option<DatabaseUrl> = section.required("url", DatabaseUrl::EXPECTED);
+    let url = url.map(|url| url.beside(section.folder()));
+    let password = section.secret("password");
+    let max_age = section.or("max_age", SPAN, Span(Duration::from_mins(5)));
+    Some(Database { url: url?, password, max_age: max_age?.0 })
+}
+
+fn log(mut section: Section<'_>) -> Option<Log> {
+    let format = section.or("format", "\"text\" or \"json\"", values::LogFormat::Json);
+    let filter = section.optional("filter", "a filter such as \"info,gateway=debug\"");
+    Some(Log { json: format? == values::LogFormat::Json, filter })
+}
+
+const SPAN: &str = "a span of time such as 500ms, 30s, 15m, 12h or 30d";
+
+fn tokens(mut section: Section<'_>) -> Option<Tokens> {
+    let algorithm = section.or("algorithm", "\"ES256\" or \"EdDSA\"", Algorithm::Es256);
+    let mut span = |key, default| section.or(key, SPAN, Span(default));
+    let access = span("access", Duration::from_mins(15));
+    let idle = span("refresh_idle", Duration::from_hours(30 * 24));
+    let absolute = span("refresh_absolute", Duration::from_hours(90 * 24));
+    let (access, idle, absolute) = (access?.0, idle?.0, absolute?.0);
+    let bounds = Duration::from_mins(1)..=Duration::from_hours(1);
+    if !bounds.contains(&access) {
+        section.contradiction("access", &format!("{} seconds", access.as_secs()), "between 1m and 1h");
+    }
+    if idle < access || absolute < idle {
+        section.contradiction(
+            "refresh_idle",
+            "lifetimes out of order",
+            "access <= refresh_idle <= refresh_absolute",
+        );
+    }
+    Some(Tokens { algorithm: algorithm?, access, refresh_idle: idle, refresh_absolute: absolute })
+}
+
+const POINTER: &str = "a JSON pointer such as \"/org_id\"";
+
+fn identity_provider(mut section: Section<'_>) -> Option<IdentityProvider> {
+    let id: Option<Slug> = section.required("id", Slug::EXPECTED);
+    let issuer = section.required("issuer", values::IssuerUrl::EXPECTED);
+    let client_id =
+        section.required("client_id", "the identifier of the client registered for connect-server");
+    let client_secret = section.secret("client_secret");
+    let label = section.optional("label", "a name that people see");
+    let scopes = section.list("scopes", "a scope");
+    let tenant_claim = section.optional::<values::Pointer>("tenant_claim", POINTER);
+    let hint_claims = section.list("hint_claims", "the name of a claim");
+    let prefix = section.or("source_identity_prefix", values::Prefix::EXPECTED, values::Prefix::default());
+    let id = id?;
+    Some(IdentityProvider {
+        label: label.unwrap_or_else(|| id.to_string()),
+        id,
+        issuer: issuer.map(|url: values::IssuerUrl| url.0)?,
+        client_id: client_id?,
+        client_secret,
+        scopes,
+        tenant_claim: tenant_claim.map(|pointer| pointer.0),
+        hint_claims,
+        source_identity_prefix: prefix?.0,
+    })
+}
+
+fn static_user(mut section: Section<'_>) -> Option<StaticUser> {
+    let username = section.required("username", "a name to sign in with");
+    let hash: Option<String> =
+        section.required("password_hash", "an argon2id hash, as `connect-server config password` prints it");
+    let tenant = section.optional("tenant", "the tenant's identifier");
+    let display_name = section.optional("display_name", "a person's name");
+    let hints = section.json("hints");
+    Some(StaticUser { username: username?, password_hash: hash?.into(), tenant, display_name, hints })
+}
+
+fn trusted_issuer(mut section: Section<'_>) -> Option<TrustedIssuer> {
+    let issuer = section.required("issuer", values::IssuerUrl::EXPECTED);
+
+    let algorithms = section.list("algorithms", "an algorithm such as RS256");
+    let jwks_uri = section.optional::<values::IssuerUrl>("jwks_uri", "an https URL");
+    let tenant_claim = section.optional::<values::Pointer>("tenant_claim", POINTER);
+    let required_claims = section.list("required_claims", "the name of a claim");
+    let mut token_types = section.list("token_types", "a type such as at+jwt");
+    if token_types.is_empty() {
+        token_types.push("at+jwt".to_owned());
+    }
+    let leeway = section.or("leeway", SPAN, Span(Duration::from_mins(1)));
+    let prefix = section.or("source_identity_prefix", values::Prefix::EXPECTED, values::Prefix::default());
+    if algorithms.is_empty() {
+        section.contradiction(
+            "algorithms",
+            "an empty list",
+            "at least one item: an empty list would mean anything",
+        );
+    }
+    Some(TrustedIssuer {
+        issuer: issuer.map(|url: values::IssuerUrl| url.0)?,
+        algorithms,
+        jwks_uri: jwks_uri.map(|url| url.0),
+        tenant_claim: tenant_claim.map(|pointer| pointer.0),
+        token_types,
+        required_claims,
+        leeway: leeway?.0,
+        source_identity_prefix: prefix?.0,
+    })
+}
+
+fn service(mut section: Section<'_>) -> Option<Service> {
+    let name: Option<Slug> = section.required("name", Slug::EXPECTED);
+    let path = section.required("path", ServicePath::EXPECTED);
+    let upstream = section.required("upstream", UpstreamUrl::EXPECTED);
+    let label = section.optional("label", "a name that people see");
+    let audiences = section.list("audiences", "an audience that means this service");
+    let scopes = section.list("scopes", "a scope");
+    let scope_descriptions = section.texts("scope_descriptions", "a sentence for the consent page");
+    let allowed_origins = section.list("allowed_origins", Origin::EXPECTED);
+    let mut span = |key, default| section.or(key, SPAN, Span(default));
+    let connect = span("connect_timeout", Duration::from_secs(5));
+    let response = span("response_timeout", Duration::from_mins(2));
+    let idle = span("idle_timeout", Duration::from_mins(5));
+    let name = name?;
+    Some(Service {
+        label: label.unwrap_or_else(|| name.to_string()),
+        audiences,
+        scopes: if scopes.is_empty() { vec![name.to_string()] } else { scopes },
+        scope_descriptions,
+        name,
+        path: path?,
+        upstream: upstream?,
+        allowed_origins,
+        connect_timeout: connect?.0,
+        response_timeout: response?.0,
+        idle_timeout: idle?.0,
+    })
+}
+
+fn brand(mut section: Section<'_>) -> Option<Brand> {
+    let name = section.or("name", "a name", "Connect Server".to_owned());
+    let support_link = section.optional::<values::IssuerUrl>("support_link", "an https URL");
+    Some(Brand { name: name?, support_link: support_link.map(|url| url.0) })
+}

@@ -1,0 +1,86 @@
+//! The configuration: what it refuses, in the words an operator reads.
+
+use connect_server::config::{Config, PREFIX};
+use settings::Document;
+
+const GOOD: &str = r#"
+public_url = "https://connect.example.com"
+allowed_hosts = ["claude.ai", "cursor://"]
+[database]
+url = "sqlite:connect.db"
+[[identity_provider]]
+id = "okta"
+issuer = "https://example.okta.com"
+client_id = "c"
+[[service]]
+name = "platform"
+path = "/mcp/platform"
+upstream = "http://mcp.internal:8082/mcp"
+"#;
+
+fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+    let document =
+        Document::parse(text, PREFIX, variables.iter().copied()).map_err(|error| error.to_string())?;
+    Config::read(&document).map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_smallest_configuration_has_safe_defaults() {
+    let config = read(GOOD, &[]).unwrap();
+    assert_eq!(config.public_url.as_str(), "https://connect.example.com");
+    assert!(!config.allowed_hosts.is_empty() && config.ignored_hosts.is_empty());
+    assert!(config.listen.public.ip().is_loopback() && config.listen.private.ip().is_loopback());
+    assert_eq!((config.tokens.access.as_secs(), config.database.max_age.as_secs()), (900, 300));
+    assert!(config.log.json && config.trusted_issuers.is_empty() && config.static_users.is_empty());
+    assert_eq!(config.services[0].scopes, ["platform"], "the service's own name is its scope");
+}
+
+#[test]
+fn variables_replace_the_file() {
+    let variables = [
+        ("CONNECT_ALLOWED_HOSTS", ""),
+        ("CONNECT_LISTEN_PUBLIC", "0.0.0.0:9000"),
+        ("CONNECT_DATABASE_URL", "postgres://connect@db/connect"),
+    ];
+    let config = read(GOOD, &variables).unwrap();
+    assert!(config.allowed_hosts.is_empty());
+    assert_eq!(config.listen.public.to_string(), "0.0.0.0:9000");
+    assert_eq!(config.database.url.as_str(), "postgres://connect@db/connect");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_its_key() {
+    let user = "[[static_user]]\nusername = \"ada\"\npassword_hash = \"h\"\n";
+    let service = "[[service]]\nname = \"other\"\npath = \"/mcp/platform\"\nupstream = \"http://a/mcp\"\n";
+    let issuer = "[[trusted_issuer]]\nissuer = \"https://a.example\"\nalgorithms = []\n";
+    let cases = [
+        (format!("{GOOD}{user}"), "static_user"),
+        (format!("{GOOD}{service}"), "service: found \"/mcp/platform\" twice"),
+        (format!("{GOOD}{issuer}"), "trusted_issuer[0].algorithms: found an empty list"),
+        (format!("replicas = 2\n{GOOD}"), "replicas: found several replicas on an SQLite file"),
+        (format!("replicas = 0\n{GOOD}"), "replicas: found \"0\""),
+        (
+            GOOD.replace("https://connect", "http://connect"),
+            "public_url: found \"http://connect.example.com\"",
+        ),
+        (GOOD.replace("example.com\"", "example.com/base\""), "public_url"),
+        (GOOD.replace("\"sqlite:connect.db\"", "\"postgres://u:hunter2@db/x\""), "postgres://u:***@db/x"),
+        (GOOD.replace("/mcp/platform", "/token"), "service[0].path: found \"/token\""),
+        (GOOD.replace("http://mcp", "https://user@mcp"), "service[0].upstream"),
+        (format!("{GOOD}\n[tokens]\naccess = \"2h\""), "tokens.access: found 7200 seconds"),
+        (
+            format!("{GOOD}\n[tokens]\nrefresh_idle = \"1m\""),
+            "tokens.refresh_idle: found lifetimes out of order",
+        ),
+        (
+            GOOD.split("[[identity_provider]]").next().unwrap().to_owned(),
+            "identity_provider: found nobody who can sign in",
+        ),
+        (format!("{GOOD}client_secret = \"hunter2\""), "service[0].client_secret: found an unknown key"),
+    ];
+    for (text, expected) in cases {
+        let problems = read(&text, &[]).map(drop).unwrap_err();
+        assert!(problems.contains(expected), "expected {expected:?} in:\n{problems}");
+        assert!(!problems.contains("hunter2"), "{problems}");
+    }
+}
