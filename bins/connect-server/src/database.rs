@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
+use oauth_server::store::connect_options;
+use sea_orm::{Database, DatabaseConnection, DbErr, RuntimeErr};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use secrecy::ExposeSecret;
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
@@ -72,34 +73,17 @@ impl MigratorTrait for Migrator {
 pub(crate) async fn connect(settings: &config::Database) -> Result<DatabaseConnection, DatabaseError> {
     let url = settings.url.as_str().to_owned();
     let address = match &settings.password {
-        None => url.clone(),
+        None => settings.url.or_created(),
         Some(secret) => {
             let password = secrets::resolve(secret).await.map_err(DatabaseError::Password)?;
             let with_password = settings.url.with_password(password.expose_secret());
             with_password.map_err(|_| DatabaseError::NoPassword { url: url.clone() })?.to_string()
         }
     };
-    let mut options = ConnectOptions::new(address);
-    options
-        .max_connections(if settings.url.is_shared() { 16 } else { 8 })
-        .connect_timeout(PATIENCE)
-        .acquire_timeout(PATIENCE)
-        .sqlx_logging(false);
+    let mut options = connect_options(&address);
     if settings.url.is_shared() {
-        options.statement_timeout(STATEMENT).set_application_name("connect-server");
-    } else {
-        options.map_sqlx_sqlite_opts(|sqlite| {
-            sqlite
-                .create_if_missing(true)
-                .journal_mode(sqlx::sqlite::SqliteJournalMode::Wal)
-                .synchronous(sqlx::sqlite::SqliteSynchronous::Full)
-                .busy_timeout(PATIENCE)
-        });
-    }
-    if settings.url.is_shared() {
-        reach(options.get_url())
-            .await
-            .map_err(|source| DatabaseError::Unreachable { url: url.clone(), source })?;
+        options.max_connections(16).statement_timeout(STATEMENT).set_application_name("connect-server");
+        reach(&address).await.map_err(|source| DatabaseError::Unreachable { url: url.clone(), source })?;
     }
     Database::connect(options).await.map_err(|source| DatabaseError::Unreachable { url, source })
 }

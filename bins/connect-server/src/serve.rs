@@ -173,8 +173,13 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let public_addr = listeners.address();
     let mut tasks = JoinSet::new();
     let private_addr = private.address();
-    let readiness =
-        private::Readiness { audit: audit.clone(), mapping: Arc::clone(&mapping), clock: Arc::clone(&clock) };
+    let readiness = private::Readiness {
+        audit: audit.clone(),
+        mapping: Arc::clone(&mapping),
+        revocations: oauth.revocations(),
+        max_age: config.database.max_age,
+        clock: Arc::clone(&clock),
+    };
     tasks.spawn(private.serve(private::routes(metrics, readiness)));
     background::spawn(&mut tasks, &oauth, mapping, remote_keys, &clock);
     let public = listeners.serve(&routing::Routing::new(gateway, oauth.router()))?;

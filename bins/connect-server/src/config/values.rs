@@ -286,6 +286,15 @@ impl DatabaseUrl {
         Url::parse(&moved).map_or(self, Self)
     }
 
+    /// The address with which a missing SQLite file is made.
+    pub(crate) fn or_created(&self) -> String {
+        let url = &self.0;
+        if self.is_shared() || url.query_pairs().any(|(name, _)| name == "mode") {
+            return url.to_string();
+        }
+        format!("{url}{}mode=rwc", if url.query().is_some() { '&' } else { '?' })
+    }
+
     /// Whether several processes on several machines can use it.
     #[must_use]
     pub fn is_shared(&self) -> bool {

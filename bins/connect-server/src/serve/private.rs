@@ -1,9 +1,10 @@
 //! The private listener: health, readiness and metrics.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use audit::AuditLog;
 use axum::Router;
+use oauth_server::RevocationView;
 use role_mapper::MappingSnapshots;
 use telemetry::{Conditions, Metrics, PrivateRoutes};
 use tokio::net::TcpListener;
@@ -38,14 +39,23 @@ impl Listener {
 pub(super) struct Readiness {
     pub(super) audit: AuditLog,
     pub(super) mapping: Arc<MappingSnapshots>,
+    pub(super) revocations: Arc<RevocationView>,
+    /// How long ago the database may have been read last.
+    pub(super) max_age: Duration,
     pub(super) clock: Clock,
 }
 
 impl Readiness {
     fn conditions(&self) -> Conditions {
         let audit = if self.audit.is_healthy() { Ok(()) } else { Err("the audit sink fails".to_owned()) };
-        let mapping = self.mapping.current((self.clock)()).map(drop).map_err(|error| error.to_string());
-        vec![("audit".to_owned(), audit), ("mapping".to_owned(), mapping)]
+        let now = (self.clock)();
+        let mapping = self.mapping.current(now).map(drop).map_err(|error| error.to_string());
+        let revocations = self.revocations.check_age(now, self.max_age).map_err(|error| error.to_string());
+        vec![
+            ("audit".to_owned(), audit),
+            ("mapping".to_owned(), mapping),
+            ("revocations".to_owned(), revocations),
+        ]
     }
 }
 
