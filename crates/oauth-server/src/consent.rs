@@ -56,6 +56,7 @@ async fn show(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<Respons
         },
         service: &resource.name,
         scopes: &scopes,
+        renewable_for: opened.client.refreshes.then_some(server.config.refresh_absolute_lifetime),
         person: None,
         form: Form {
             action: "/consent",

@@ -26,6 +26,7 @@ struct ConsentHtml<'a> {
     id_host: Option<String>,
     destination: Shown,
     scopes: Vec<ScopeLine<'a>>,
+    renewable_days: Option<u64>,
     person: Option<String>,
     form: Form<'a>,
 }
@@ -98,6 +99,8 @@ impl ConsentPage<'_> {
                     description: scope.description,
                 })
                 .collect(),
+            // Begun days count: never less than what is granted.
+            renewable_days: self.renewable_for.map(|time| time.as_secs().div_ceil(24 * 60 * 60)),
             person: self.person.map(|person| display_text(person, MAX_NAME)),
             form: self.form,
         };

@@ -3,6 +3,8 @@
 mod contrast;
 mod samples;
 
+use std::time::Duration;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::to_bytes;
 use axum::response::Response;
@@ -177,6 +179,21 @@ async fn consent_shows_scopes_in_words_and_warns_of_imitations() {
     assert!(body.contains("Look closely at the name."));
     let body = body_of(samples::consent(|page| page.scopes = &[])).await;
     assert!(body.contains("<li>Use Quilt Platform with the permissions you have there</li>"), "{body}");
+}
+
+#[tokio::test]
+async fn consent_says_how_long_access_lasts() {
+    let day = Duration::from_hours(24);
+    for (time, shown) in [
+        (Some(90 * day), "Stay connected while you are away, for up to 90 days, without asking you again"),
+        (Some(day + Duration::from_secs(1)), "for up to 2 days,"),
+        (Some(Duration::from_secs(1)), "for up to 1 day,"),
+        (None, "<ul class=\"scopes\">"),
+    ] {
+        let body = body_of(samples::consent(|page| page.renewable_for = time)).await;
+        assert!(body.contains(shown), "{time:?}");
+        assert_eq!(body.contains("Stay connected"), time.is_some(), "{time:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The facts each page shows.
 
+use std::time::Duration;
+
 use http::StatusCode;
 
 use super::brand::Brand;
@@ -51,6 +53,8 @@ pub(crate) struct ConsentPage<'a> {
     /// The name of the service the client wants to reach.
     pub(crate) service: &'a str,
     pub(crate) scopes: &'a [Scope<'a>],
+    /// How long the access lasts without asking again, when the client can renew it by itself.
+    pub(crate) renewable_for: Option<Duration>,
     /// Who is signed in, when that is known already.
     pub(crate) person: Option<&'a str>,
     pub(crate) form: Form<'a>,

@@ -1,6 +1,6 @@
 //! One of each page, with the facts a real flow would give it.
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use axum::response::Response;
 use http::StatusCode;
@@ -61,11 +61,9 @@ pub(super) fn consent<'a>(change: impl FnOnce(&mut ConsentPage<'a>)) -> Response
                 name: "platform",
                 description: Some("Use the tools of Quilt Platform with your permissions"),
             },
-            Scope {
-                name: "offline_access",
-                description: Some("Stay connected until you or an administrator ends it"),
-            },
+            Scope { name: "platform:read", description: Some("Read what you may read") },
         ],
+        renewable_for: Some(Duration::from_hours(90 * 24)),
         person: None,
         form: FORM,
     };
