@@ -5,7 +5,7 @@ use std::sync::Arc;
 use audit::{Action, Outcome};
 use axum::{
     Extension,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     response::Response,
 };
 use http::{HeaderMap, Uri};
@@ -25,11 +25,14 @@ use crate::{
 pub(crate) async fn callback(
     State(server): State<Arc<Server>>,
     Extension(request_id): Extension<RequestId>,
-    Path(source): Path<String>,
+    source: Result<Path<String>, PathRejection>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let returned = receive(&server, &request_id, &source, &uri, &headers).await;
+    let returned = match &source {
+        Ok(Path(source)) => receive(&server, &request_id, source, &uri, &headers).await,
+        Err(_) => Err(PageError::UnknownSource),
+    };
     returned.unwrap_or_else(|error| error.respond(&server, &request_id))
 }
 

@@ -1,7 +1,8 @@
 //! Strict reading of query strings and forms.
 //!
 //! A parameter that occurs twice is refused (RFC 6749 §3.1 and §3.2), one without a value counts as absent, an unknown
-//! one is ignored. Broken percent-encoding and text that is not UTF-8 are refused instead of being repaired.
+//! one is ignored. Broken percent-encoding and text that is not UTF-8 are refused instead of being repaired, and so is NUL,
+//! which no value has a use for and PostgreSQL cannot keep.
 
 use std::collections::BTreeMap;
 
@@ -12,8 +13,8 @@ const MAX_PARAMETERS: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum ParamsError {
-    /// A `%` without two hexadecimal digits, or bytes that are not UTF-8.
-    #[error("the parameters are not valid percent-encoded UTF-8")]
+    /// A `%` without two hexadecimal digits, bytes that are not UTF-8, or a NUL.
+    #[error("the parameters are not valid percent-encoded UTF-8 without NUL")]
     Encoding,
     /// More than 64 parameters.
     #[error("more than {MAX_PARAMETERS} parameters")]
@@ -58,7 +59,7 @@ impl Params {
     }
 }
 
-/// Undoes `+` and `%XX`.
+/// Undoes `+` and `%XX`. What comes out has no NUL.
 pub(crate) fn decode(text: &str) -> Result<String, ParamsError> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
@@ -72,6 +73,9 @@ pub(crate) fn decode(text: &str) -> Result<String, ParamsError> {
             }
             other => decoded.push(other),
         }
+    }
+    if decoded.contains(&0) {
+        return Err(ParamsError::Encoding);
     }
     String::from_utf8(decoded).map_err(|_| ParamsError::Encoding)
 }
@@ -114,7 +118,7 @@ mod tests {
 
     #[test]
     fn broken_encodings_are_refused() {
-        for text in ["a=%", "a=%4", "a=%zz", "a=%ff", "%=1", "a=%+1"] {
+        for text in ["a=%", "a=%4", "a=%zz", "a=%ff", "%=1", "a=%+1", "a=%00", "%00=1", "a=\0"] {
             assert_eq!(Params::parse(text).err(), Some(ParamsError::Encoding), "{text}");
         }
         assert_eq!(Params::parse(&"a=1&".repeat(65)).err(), Some(ParamsError::TooMany));
@@ -134,7 +138,8 @@ mod tests {
         #[test]
         fn what_another_library_encodes_is_read_back(text in ".{0,64}") {
             let encoded: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
-            prop_assert_eq!(decode(&encoded), Ok(text));
+            let expected = if text.contains('\0') { Err(ParamsError::Encoding) } else { Ok(text) };
+            prop_assert_eq!(decode(&encoded), expected);
         }
     }
 }
