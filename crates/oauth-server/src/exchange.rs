@@ -14,6 +14,7 @@ use crate::{
     clock::after,
     error::{Unavailable, json_no_store, oauth_error, unavailable_json},
     http_layer::RequestId,
+    metadata::OFFLINE_ACCESS,
     params::Params,
     random::{Digest, secret},
     server::Server,
@@ -114,10 +115,10 @@ impl Exchange<'_> {
         }
         let digest = Digest::of_text(plain);
         let found = self.server.store.code(&digest).await.map_err(Unavailable::from)?;
-        let Some((code, grant)) = found else {
+        let Some((code, grant)) = found.filter(|(_, grant)| grant.client_id == client.id) else {
             return Err(self.deny(Action::TokenIssue, client_party(client), CODE));
         };
-        if !belongs(&code, &grant, client, form, verifier) {
+        if !belongs(&code, form, verifier) {
             return Err(self.deny(Action::TokenIssue, party_of(&grant), CODE));
         }
         self.check_target(&grant, form)?;
@@ -235,7 +236,7 @@ impl Exchange<'_> {
     }
 }
 
-/// Whom an event concerns when no grant is known.
+/// Whom an event concerns when the client has no grant that it may speak for.
 fn client_party(client: &Client) -> Party {
     Party { client: Some(client.id.clone()), ..Party::default() }
 }
@@ -259,8 +260,8 @@ pub(crate) async fn read_strict_form(
     Ok(form)
 }
 
-/// Whether a code was issued for exactly this: client, redirect and PKCE challenge.
-fn belongs(code: &Code, grant: &Grant, client: &Client, form: &Params, verifier: &str) -> bool {
+/// Whether a code was issued for exactly this redirect and PKCE challenge.
+fn belongs(code: &Code, form: &Params, verifier: &str) -> bool {
     let redirect = match &code.redirect_uri {
         // RFC 6749 §4.1.3: identical to what the authorization request named.
         Some(named) => form.value("redirect_uri") == Some(named),
@@ -268,7 +269,7 @@ fn belongs(code: &Code, grant: &Grant, client: &Client, form: &Params, verifier:
     };
     let proven = Digest::from_text(&code.code_challenge)
         .is_some_and(|challenge| Digest::of_text(verifier).matches(&challenge));
-    grant.client_id == client.id && redirect && proven
+    redirect && proven
 }
 
 fn is_verifier(text: &str) -> bool {
@@ -276,15 +277,17 @@ fn is_verifier(text: &str) -> bool {
     (43..=128).contains(&text.len()) && text.bytes().all(unreserved)
 }
 
-/// The requested part of what was granted; never more (RFC 6749 §6).
+/// The requested part of what was granted; never more (RFC 6749 §6). All of it when none is requested.
 fn narrowed(requested: Option<&str>, granted: &str) -> Result<String, TokenError> {
-    let Some(requested) = requested else { return Ok(granted.to_owned()) };
-    let granted: BTreeSet<&str> = granted.split(' ').collect();
     let requested: BTreeSet<&str> = requested
+        .unwrap_or_default()
         .split(' ')
-        .filter(|scope| !scope.is_empty() && *scope != crate::metadata::OFFLINE_ACCESS)
+        .filter(|scope| !scope.is_empty() && *scope != OFFLINE_ACCESS)
         .collect();
-    if requested.is_subset(&granted) && !requested.is_empty() {
+    if requested.is_empty() {
+        return Ok(granted.to_owned());
+    }
+    if requested.is_subset(&granted.split(' ').collect()) {
         Ok(requested.into_iter().collect::<Vec<_>>().join(" "))
     } else {
         Err(TokenError::Scope)
