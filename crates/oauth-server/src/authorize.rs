@@ -179,7 +179,8 @@ async fn begin(server: &Server, params: &Params) -> Result<Response, AuthorizeEr
         created_at: now,
         expires_at: after(now, server.config.interaction_lifetime),
     };
-    server.store.insert_interaction(&interaction).await.map_err(Unavailable::from)?;
+    let capacity = server.config.max_interactions;
+    server.store.insert_interaction(&interaction, capacity).await.map_err(Unavailable::from)?;
     let set_cookie = cookies::set(&server.config, Stage::Consent, &interaction.id, &cookie);
     Ok(see_other(&format!("/consent?interaction={}", interaction.id), set_cookie))
 }

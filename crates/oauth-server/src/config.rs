@@ -36,10 +36,15 @@ pub struct OAuthConfig {
     pub refresh_absolute_lifetime: Duration,
     /// What access tokens are signed with; ES256 by default.
     pub signing_algorithm: SigningAlgorithm,
-    /// How many registered clients are kept; 10 000 by default.
-    pub max_clients: u64,
+    /// How many clients are kept that nobody ever signed in with; 10 000 by default. Of more, the oldest give way. Clients
+    /// that somebody signed in with are not counted, and stay.
+    pub max_unused_clients: u64,
     /// When a client that nobody ever signed in with is forgotten; one day by default.
     pub unused_client_lifetime: Duration,
+    /// How many unfinished authorizations are kept; 50 000 by default. Of more, the oldest give way.
+    pub max_interactions: u64,
+    /// How long any request may take, its body included; 30 seconds by default.
+    pub request_timeout: Duration,
     /// What the pages show about the operator.
     pub brand: Brand,
 }
@@ -57,8 +62,10 @@ impl OAuthConfig {
             refresh_idle_lifetime: 30 * DAY,
             refresh_absolute_lifetime: 90 * DAY,
             signing_algorithm: SigningAlgorithm::Es256,
-            max_clients: 10_000,
+            max_unused_clients: 10_000,
             unused_client_lifetime: DAY,
+            max_interactions: 50_000,
+            request_timeout: MINUTE / 2,
             brand: Brand::default(),
         }
     }
@@ -80,6 +87,7 @@ impl OAuthConfig {
             ("refresh_idle_lifetime", self.refresh_idle_lifetime, self.refresh_absolute_lifetime),
             ("refresh_absolute_lifetime", self.refresh_absolute_lifetime, 366 * DAY),
             ("unused_client_lifetime", self.unused_client_lifetime, 366 * DAY),
+            ("request_timeout", self.request_timeout, 10 * MINUTE),
         ];
         for (field, found, max) in bounds {
             if found < Duration::from_secs(1) || found > max {
@@ -89,9 +97,11 @@ impl OAuthConfig {
         if self.unused_client_lifetime <= self.interaction_lifetime {
             problems.push(ConfigProblem::ClientForgottenTooSoon);
         }
-        if self.max_clients == 0 {
-            problems.push(ConfigProblem::NoClients);
-        }
+        let numbers =
+            [("max_unused_clients", self.max_unused_clients), ("max_interactions", self.max_interactions)];
+        problems.extend(
+            numbers.iter().filter(|(_, found)| *found == 0).map(|(field, _)| ConfigProblem::Zero { field }),
+        );
         if problems.is_empty() { Ok(()) } else { Err(ConfigProblems(problems)) }
     }
 
@@ -234,9 +244,12 @@ pub enum ConfigProblem {
     /// A client would be forgotten while its first person still signs in.
     #[error("unused_client_lifetime must be longer than interaction_lifetime")]
     ClientForgottenTooSoon,
-    /// No client could register.
-    #[error("max_clients is 0: expected at least 1")]
-    NoClients,
+    /// A number that must not be 0.
+    #[error("{field} is 0: expected at least 1")]
+    Zero {
+        /// The setting.
+        field: &'static str,
+    },
 }
 
 fn check_public_url(text: &str) -> Result<(), &'static str> {
@@ -350,7 +363,7 @@ mod tests {
         config.resources = vec![resource("https://c.example/a#b"), resource("relative")];
         config.resources.push(Resource { scopes: vec![], ..resource("https://c.example/x") });
         config.code_lifetime = Duration::from_secs(61);
-        config.max_clients = 0;
+        config.max_unused_clients = 0;
         let problems = config.validate().unwrap_err();
         assert_eq!(problems.0.len(), 6, "{problems}");
         assert!(matches!(problems.0.first(), Some(ConfigProblem::PublicUrl { .. })));

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use crate::{keys::SigningFailed, random::RandomnessUnavailable, store::StoreError};
 
-/// How long a client is asked to wait when something behind this server is down.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
+/// How many seconds a client is asked to wait when something behind this server is down.
+pub(crate) const RETRY_AFTER: u64 = 5;
 
 /// Something this server depends on is down. Nothing was done, and trying again later may work.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,9 @@ pub(crate) enum Unavailable {
     /// No random bytes.
     #[error("nothing unguessable can be made")]
     Randomness(#[from] RandomnessUnavailable),
+    /// The time for the request ran out, in this server or while its body was awaited.
+    #[error("the request took too long")]
+    TooSlow,
     /// No signature.
     #[error("no token can be signed")]
     Signing(#[from] SigningFailed),
@@ -49,9 +52,9 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Asks the client to come back.
-pub(crate) fn with_retry_after(mut response: Response) -> Response {
-    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
+/// Asks the client to come back after so many seconds.
+pub(crate) fn with_retry_after(mut response: Response, seconds: u64) -> Response {
+    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     response
 }
 
@@ -76,5 +79,8 @@ pub(crate) fn json_no_store(status: StatusCode, body: &Value) -> Response {
 pub(crate) fn unavailable_json(error: &Unavailable, request_id: &str) -> Response {
     error.log(request_id);
     let text = "the authorization server cannot do this now; try again in a few seconds";
-    with_retry_after(oauth_error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", text))
+    with_retry_after(
+        oauth_error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", text),
+        RETRY_AFTER,
+    )
 }

@@ -1,8 +1,9 @@
-//! What every answer has in common: a request id, and for browser clients CORS.
+//! What every answer has in common: a request id, a time within which it comes, and for browser clients CORS.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc};
 
 use axum::{
+    Extension,
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -11,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::{
     error::{Unavailable, unavailable_json},
+    interaction::PageError,
     random::identifier,
     server::Server,
 };
@@ -41,6 +43,34 @@ pub(crate) async fn request_id(
         response.headers_mut().insert(X_REQUEST_ID, value);
     }
     response
+}
+
+/// Answers a client 503 when its request takes too long (SEC-55). What was under way is abandoned as if the client had gone
+/// away: a change is made as a whole or not at all.
+pub(crate) async fn json_in_time(
+    State(server): State<Arc<Server>>,
+    Extension(request_id): Extension<RequestId>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let answer = in_time(&server, next.run(request)).await;
+    answer.unwrap_or_else(|error| unavailable_json(&error, &request_id.0))
+}
+
+/// The same for a person, who gets a page.
+pub(crate) async fn page_in_time(
+    State(server): State<Arc<Server>>,
+    Extension(request_id): Extension<RequestId>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let answer = in_time(&server, next.run(request)).await;
+    answer.unwrap_or_else(|error| PageError::Unavailable(error).respond(&server, &request_id))
+}
+
+async fn in_time(server: &Server, answer: impl Future<Output = Response>) -> Result<Response, Unavailable> {
+    let answer = tokio::time::timeout(server.config.request_timeout, answer).await;
+    answer.map_err(|_| Unavailable::TooSlow)
 }
 
 /// Lets clients that run in a browser read these answers. No answer depends on a cookie, so any origin may.

@@ -6,13 +6,14 @@ use audit::{Action, Event, Outcome, Party};
 use axum::response::{IntoResponse, Response};
 use connect_hosts::AllowedRedirect;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use limits::Limited;
 use secrecy::SecretString;
 
 use crate::{
     body::BodyError,
     config::Resource,
     cookies,
-    error::{Unavailable, chain, with_retry_after},
+    error::{RETRY_AFTER, Unavailable, chain, with_retry_after},
     http_layer::RequestId,
     identity::UpstreamError,
     pages::ErrorPage,
@@ -44,6 +45,9 @@ pub(crate) enum PageError {
     /// The form was not made by this server for this browser.
     #[error("the form's anti-forgery value is wrong")]
     Forged,
+    /// Passwords were tried too often.
+    #[error(transparent)]
+    TooManyAttempts(#[from] Limited),
     /// The identity source does not exist or did not send this answer.
     #[error("the identity source is unknown")]
     UnknownSource,
@@ -84,7 +88,11 @@ impl PageError {
             reference: Some(&request_id.0),
         };
         let response = page.respond();
-        if status == StatusCode::SERVICE_UNAVAILABLE { with_retry_after(response) } else { response }
+        match self {
+            Self::TooManyAttempts(limited) => with_retry_after(response, limited.retry_after_seconds()),
+            _ if status == StatusCode::SERVICE_UNAVAILABLE => with_retry_after(response, RETRY_AFTER),
+            _ => response,
+        }
     }
 
     fn words(&self) -> Words {
@@ -129,6 +137,12 @@ impl PageError {
                 title: "This form was not accepted",
                 text: "It was not sent from the page that this server showed you.",
                 remedy: START_AGAIN,
+            },
+            Self::TooManyAttempts(_) => Words {
+                status: StatusCode::TOO_MANY_REQUESTS,
+                title: "Too many attempts",
+                text: "Signing in was tried too often in a short time.",
+                remedy: "Wait a minute, go back and try again.",
             },
             Self::UnknownSource => Words {
                 status: StatusCode::NOT_FOUND,

@@ -67,7 +67,9 @@
 //!
 //! # What it does not decide
 //! What a person may do: tokens carry who the person is (`idp`, `sub`, `tenant`, `hints`), the gateway looks up the rest
-//! on every call. How often somebody may ask: rate limits belong in front of the router.
+//! on every call. How often somebody may ask: rate limits belong in front of the router. What is kept for strangers is
+//! bounded here ([`OAuthConfig::max_unused_clients`], [`OAuthConfig::max_interactions`]), and so is the time that a
+//! request may take and how often a password may be tried.
 //!
 //! # Threats
 //! * *A code that goes to the wrong place* (SEC-1 to 5): registration and every later step take an
@@ -98,6 +100,7 @@ mod keys;
 mod metadata;
 mod pages;
 mod params;
+mod password;
 mod random;
 mod register;
 mod revocation_view;
@@ -113,5 +116,5 @@ pub use http_layer::RequestId;
 pub use keys::{KeyError, KeyRing};
 pub use pages::{Brand, BrandError};
 pub use random::{Digest, Randomness, RandomnessUnavailable, SystemRandomness};
-pub use revocation_view::RevocationView;
+pub use revocation_view::{RevocationView, RevocationsTooOld};
 pub use server::{OAuthServer, Parts, StartError};

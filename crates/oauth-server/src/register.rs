@@ -14,9 +14,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     body::{BodyError, read},
-    clock::unix_seconds,
+    clock::{before, unix_seconds},
     config::is_scope_token,
-    error::{Unavailable, json_no_store, oauth_error, unavailable_json, with_retry_after},
+    error::{RETRY_AFTER, Unavailable, json_no_store, oauth_error, unavailable_json, with_retry_after},
     http_layer::RequestId,
     random::{Digest, identifier, secret},
     server::Server,
@@ -40,9 +40,16 @@ enum RegisterError {
     /// The body could not be read.
     #[error(transparent)]
     Body(#[from] BodyError),
-    /// The body is not the JSON object of RFC 7591 §2.
-    #[error("the body is not a JSON object of client metadata: {0}")]
-    Json(String),
+    /// The body is not the JSON object of RFC 7591 §2. Nothing of what was sent is repeated.
+    #[error("the body is not a JSON object of client metadata: {problem} (line {line}, column {column})")]
+    Json {
+        /// What is wrong with it.
+        problem: &'static str,
+        /// Where, counted from 1.
+        line: usize,
+        /// Where, counted from 1.
+        column: usize,
+    },
     /// A member has an unusable value.
     #[error("{member} {problem}")]
     Metadata {
@@ -108,19 +115,19 @@ async fn try_register(
     body: Body,
 ) -> Result<Value, RegisterError> {
     let body = read(headers, body, "application/json", MAX_BODY).await?;
-    let metadata: Metadata =
-        serde_json::from_slice(&body).map_err(|error| RegisterError::Json(error.to_string()))?;
+    let metadata = parse(&body)?;
     let refreshes = check_grant_types(&metadata)?;
     check_texts(&metadata)?;
     let (kept, dropped) = judge_redirects(server, &metadata)?;
     let (authentication, client_secret) = authentication(server, &metadata)?;
+    let now = server.now();
     let client = Client {
         id: identifier(server.randomness.as_ref()).map_err(Unavailable::from)?,
         name: metadata.client_name.clone(),
         authentication,
         redirect_uris: kept,
         refreshes,
-        registered_at: server.now(),
+        registered_at: now,
         first_used_at: None,
     };
     let party = Arc::new(Party { client: Some(client.id.clone()), ..Party::default() });
@@ -128,12 +135,31 @@ async fn try_register(
         .request_id(request_id.0.as_str())
         .target(client.redirect_uris.join(" "));
     let confirm = || server.record(event.clone());
-    let inserted = server.store.insert_client(&client, server.config.max_clients, &confirm).await;
+    // Whoever registered before this had time to sign somebody in.
+    let replaceable = before(now, server.config.interaction_lifetime);
+    let max = server.config.max_unused_clients;
+    let inserted = server.store.insert_client(&client, max, replaceable, &confirm).await;
     if inserted.map_err(Unavailable::from)? {
         Ok(answer(&client, &metadata, client_secret.as_ref(), &dropped))
     } else {
         Err(RegisterError::Full)
     }
+}
+
+fn parse(body: &[u8]) -> Result<Metadata, RegisterError> {
+    // The derived reader would also take a list of the members' values.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(RegisterError::Json { problem: "it is no object", line: 1, column: 1 });
+    }
+    serde_json::from_slice(body).map_err(|error| RegisterError::Json {
+        problem: if error.is_data() {
+            "a member has another type or occurs twice"
+        } else {
+            "it is not well-formed"
+        },
+        line: error.line(),
+        column: error.column(),
+    })
 }
 
 /// Unknown grants are tolerated, as clients list what they can do elsewhere. Absent means both that we have. Gives whether
@@ -263,7 +289,7 @@ fn answer(client: &Client, metadata: &Metadata, secret: Option<&SecretString>, d
 
 fn record_refusal(server: &Server, request_id: &RequestId, error: &RegisterError) {
     let (outcome, reason) = match error {
-        RegisterError::Body(_) | RegisterError::Json(_) | RegisterError::Metadata { .. } => {
+        RegisterError::Body(_) | RegisterError::Json { .. } | RegisterError::Metadata { .. } => {
             (Outcome::Denied, "invalid_client_metadata")
         }
         RegisterError::NoRedirect(_) => (Outcome::Denied, "no_allowed_redirect"),
@@ -286,12 +312,12 @@ fn refuse(error: &RegisterError, request_id: &RequestId) -> Response {
             (StatusCode::BAD_REQUEST, "invalid_redirect_uri")
         }
         RegisterError::Body(BodyError::Params(_))
-        | RegisterError::Json(_)
+        | RegisterError::Json { .. }
         | RegisterError::Metadata { .. } => (StatusCode::BAD_REQUEST, "invalid_client_metadata"),
         RegisterError::Full => {
             let answer =
                 oauth_error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", &error.to_string());
-            return with_retry_after(answer);
+            return with_retry_after(answer, RETRY_AFTER);
         }
         RegisterError::Unavailable(unavailable) => return unavailable_json(unavailable, &request_id.0),
     };

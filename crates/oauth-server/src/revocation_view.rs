@@ -19,6 +19,16 @@ use crate::{
 /// How far the clocks of two replicas may differ.
 const CLOCK_DIFFERENCE: Duration = Duration::from_mins(5);
 
+/// The store has not been asked for too long: somebody else may have revoked what this process still takes for granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("revocations were last read {} s ago, more than the {} s allowed", age.as_secs(), max_age.as_secs())]
+pub struct RevocationsTooOld {
+    /// How long ago they were read. After a step of the clock: how far off that moment is.
+    pub age: Duration,
+    /// How long ago that may be.
+    pub max_age: Duration,
+}
+
 /// The grants (`sid`) whose access tokens may still be in use although they were revoked.
 ///
 /// What this process revokes is visible at once, what another replica revokes at the next [refresh](Self::refresh).
@@ -29,6 +39,7 @@ pub struct RevocationView {
     window: Duration,
     revoked: ArcSwap<HashSet<String>>,
     version: AtomicU64,
+    /// Milliseconds since 1970; 0 before the first time.
     refreshed_at: AtomicU64,
     /// What this process revoked: kept apart until it has aged, because a refresh that began before may not hold it.
     local: Mutex<HashMap<String, SystemTime>>,
@@ -59,14 +70,17 @@ impl RevocationView {
         self.version.load(Ordering::Acquire)
     }
 
-    /// When the view was last read from the store; `None` before the first time.
-    #[must_use]
-    pub fn refreshed_at(&self) -> Option<SystemTime> {
-        let millis = self.refreshed_at.load(Ordering::Acquire);
-        (millis > 0).then(|| SystemTime::UNIX_EPOCH + Duration::from_millis(millis))
+    /// Whether the view was read from the store within `max_age`. When it was not, [`is_revoked`](Self::is_revoked) may
+    /// not know what other replicas revoked: be not ready, and refuse with a transient answer (503).
+    ///
+    /// # Errors
+    /// [`RevocationsTooOld`], also when it was never read.
+    pub fn check_age(&self, now: SystemTime, max_age: Duration) -> Result<(), RevocationsTooOld> {
+        let age = Duration::from_millis(millis(now).abs_diff(self.refreshed_at.load(Ordering::Acquire)));
+        if age > max_age { Err(RevocationsTooOld { age, max_age }) } else { Ok(()) }
     }
 
-    /// Reads every revocation that still matters from the store.
+    /// Reads every revocation that still matters from the store. `now` is the time before the call.
     ///
     /// # Errors
     /// When the store fails; the view keeps what it holds.
@@ -77,7 +91,7 @@ impl RevocationView {
         local.retain(|_, at| *at >= oldest);
         revoked.extend(local.keys().cloned());
         self.replace(revoked);
-        self.refreshed_at.store(u64::try_from(to_millis(now)).unwrap_or(0), Ordering::Release);
+        self.refreshed_at.store(millis(now), Ordering::Release);
         Ok(())
     }
 
@@ -99,6 +113,10 @@ impl RevocationView {
     }
 }
 
+fn millis(at: SystemTime) -> u64 {
+    u64::try_from(to_millis(at)).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
@@ -110,13 +128,32 @@ mod tests {
     async fn a_local_revocation_survives_a_refresh_that_does_not_hold_it() {
         let view = RevocationView::new(Duration::from_mins(15));
         let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
-        assert!(!view.is_revoked("a") && view.version() == 0 && view.refreshed_at().is_none());
+        assert!(!view.is_revoked("a") && view.version() == 0);
         view.insert("a", now);
         assert!(view.is_revoked("a") && !view.is_revoked("b"));
         assert_eq!(view.version(), 1);
         view.refresh(&MemoryStore::default(), now).await.unwrap();
         assert!(view.is_revoked("a"));
-        assert_eq!((view.version(), view.refreshed_at()), (1, Some(now)));
+        assert_eq!(view.version(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_view_that_was_not_read_lately_says_so() {
+        let view = RevocationView::new(Duration::from_mins(15));
+        let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let max_age = Duration::from_mins(1);
+        assert!(view.check_age(now, max_age).is_err(), "never read");
+        view.refresh(&MemoryStore::default(), now).await.unwrap();
+        let cases = [
+            (now, true),
+            (now + max_age, true),
+            (now + max_age + Duration::from_millis(1), false),
+            // The clock was put back.
+            (now - max_age - Duration::from_millis(1), false),
+        ];
+        for (at, current) in cases {
+            assert_eq!(view.check_age(at, max_age).is_ok(), current, "{at:?}");
+        }
     }
 
     #[tokio::test]

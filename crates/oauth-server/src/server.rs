@@ -9,7 +9,7 @@ use axum::{
 };
 use connect_hosts::RedirectPolicy;
 use oidc_verify::TokenVerifier;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::{
     authorize, callback,
@@ -21,6 +21,7 @@ use crate::{
     identity::IdentitySource,
     keys::{KeyError, KeyRing},
     metadata::{self, Documents},
+    password::PasswordCheck,
     random::Randomness,
     register,
     revocation_view::RevocationView,
@@ -30,6 +31,9 @@ use crate::{
 
 /// How often revocations by other replicas are looked for.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long the store may take to tell of revocations before it is asked again.
+const REFRESH_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often expired rows are deleted.
 const PRUNE_INTERVAL: Duration = Duration::from_mins(1);
@@ -107,6 +111,7 @@ pub(crate) struct Server {
     pub(crate) own_tokens: TokenVerifier,
     pub(crate) documents: Documents,
     pub(crate) revocations: Arc<RevocationView>,
+    pub(crate) passwords: PasswordCheck,
 }
 
 impl OAuthServer {
@@ -136,6 +141,7 @@ impl OAuthServer {
             own_tokens,
             documents,
             revocations,
+            passwords: PasswordCheck::new(),
         })))
     }
 
@@ -153,13 +159,15 @@ impl OAuthServer {
             .route("/auth/token", post(exchange::token))
             .route("/revoke", post(revoke::revoke))
             .route("/auth/revoke", post(revoke::revoke))
+            .layer(middleware::from_fn_with_state(Arc::clone(&self.0), http_layer::json_in_time))
             .layer(middleware::from_fn(http_layer::cors));
         let for_people = Router::new()
             .route("/authorize", get(authorize::by_query).post(authorize::by_form))
             .route("/connect/authorize", get(authorize::by_query).post(authorize::by_form))
             .route("/consent", get(consent::ask).post(consent::decide))
             .route("/sign-in", get(sign_in::start).post(sign_in::submit))
-            .route("/callback/{source}", get(callback::callback));
+            .route("/callback/{source}", get(callback::callback))
+            .layer(middleware::from_fn_with_state(Arc::clone(&self.0), http_layer::page_in_time));
         for_browser_clients
             .merge(for_people)
             .layer(middleware::from_fn_with_state(Arc::clone(&self.0), http_layer::request_id))
@@ -213,16 +221,21 @@ impl Server {
         let mut failing = false;
         loop {
             interval.tick().await;
-            let refreshed = self.revocations.refresh(self.store.as_ref(), self.now()).await;
-            match &refreshed {
+            let refresh = self.revocations.refresh(self.store.as_ref(), self.now());
+            // A connection that went dead would otherwise be waited for as long as TCP does.
+            let problem = match timeout(REFRESH_PATIENCE, refresh).await {
+                Ok(refreshed) => refreshed.err().map(|error| chain(&error)),
+                Err(_) => Some("the store does not answer".to_owned()),
+            };
+            match &problem {
                 // Once per outage, not every two seconds.
-                Err(error) if !failing => {
-                    tracing::error!(error = chain(error), "revocations by other replicas cannot be followed");
+                Some(error) if !failing => {
+                    tracing::error!(error, "revocations by other replicas cannot be followed");
                 }
-                Ok(()) if failing => tracing::info!("revocations by other replicas are followed again"),
+                None if failing => tracing::info!("revocations by other replicas are followed again"),
                 _ => {}
             }
-            failing = refreshed.is_err();
+            failing = problem.is_some();
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{
     interaction::{Opened, PageError, respond_to_client, see_other},
     pages::{ChooserPage, Form, Provider, SignInPage},
     params::Params,
+    password::Refused,
     random::{Digest, identifier, secret},
     server::Server,
     store::{Code, Grant, Stage},
@@ -159,22 +160,18 @@ async fn try_submit(
         return Ok(see_other(&format!("/sign-in?interaction={id}&idp={}", source.id()), None));
     };
     let password = SecretString::from(form.value("password").unwrap_or_default());
-    if let Some(identity) = verify(source, username, password).await {
-        return finish(server, request_id, &opened, source.id(), identity).await;
+    let denied = || opened.event(Action::Login, Outcome::Denied, request_id);
+    match server.passwords.verify(source, username, password).await {
+        Ok(identity) => finish(server, request_id, &opened, source.id(), identity).await,
+        Err(Refused::Wrong) => {
+            server.record_refusal(denied().reason("wrong_password"));
+            Ok(ask_password(server, &opened, source.id(), username, true))
+        }
+        Err(Refused::TooOften(limited)) => {
+            server.record_refusal(denied().reason("too_many_attempts"));
+            Err(PageError::TooManyAttempts(limited))
+        }
     }
-    let event = opened.event(Action::Login, Outcome::Denied, request_id).reason("wrong_password");
-    server.record_refusal(event);
-    Ok(ask_password(server, &opened, source.id(), username, true))
-}
-
-/// Hashing a password takes long on purpose: not on a thread that serves others.
-async fn verify(source: &Arc<IdentitySource>, username: &str, password: SecretString) -> Option<Identity> {
-    let (source, username) = (Arc::clone(source), username.to_owned());
-    let verified = tokio::task::spawn_blocking(move || match source.as_ref() {
-        IdentitySource::Static(users) => users.verify(&username, &password),
-        IdentitySource::Oidc(_) => None,
-    });
-    verified.await.ok().flatten()
 }
 
 /// Exchanges the interaction for a grant and sends the browser back to the client with a code.

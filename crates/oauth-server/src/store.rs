@@ -57,20 +57,22 @@ pub enum StoreError {
 /// Keeps clients, interactions, codes, grants, refresh tokens and signing keys.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Keeps a new client unless `quota` clients are kept already; registrations at the same moment may each see the
-    /// last free place. Gives whether it was kept.
+    /// Keeps a new client. Of the clients that nobody ever signed in with, at most `max_unused` are kept, however many
+    /// register at once: those registered first give way, if that was before `replaceable_before`. Gives whether there
+    /// was room.
     async fn insert_client(
         &self,
         client: &Client,
-        quota: u64,
+        max_unused: u64,
+        replaceable_before: SystemTime,
         confirm: Confirm<'_>,
     ) -> Result<bool, StoreError>;
 
     /// The client with this identifier.
     async fn client(&self, id: &str) -> Result<Option<Client>, StoreError>;
 
-    /// Keeps a new interaction.
-    async fn insert_interaction(&self, interaction: &Interaction) -> Result<(), StoreError>;
+    /// Keeps a new interaction. Of more than `capacity`, those that are over first give way.
+    async fn insert_interaction(&self, interaction: &Interaction, capacity: u64) -> Result<(), StoreError>;
 
     /// The interaction with this identifier, expired or not.
     async fn interaction(&self, id: &str) -> Result<Option<Interaction>, StoreError>;

@@ -13,9 +13,10 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectOptions, ConnectionTrait, DatabaseConnection,
-    DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, Iterable, PaginatorTrait, PrimaryKeyToColumn,
-    QueryFilter, QueryOrder, SqliteTransactionMode, TransactionOptions, TransactionTrait, TryInsertResult,
-    sea_query::{Expr, ExprTrait, Query},
+    DatabaseTransaction, DbBackend, DbErr, EntityTrait, IntoActiveModel, Iterable, PaginatorTrait,
+    PrimaryKeyToColumn, QueryFilter, QueryOrder, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    TryInsertResult,
+    sea_query::{Expr, ExprTrait, Order, Query},
     sqlx::sqlite::SqliteJournalMode,
 };
 
@@ -33,6 +34,9 @@ pub use migration::migrations;
 
 /// How long a request waits for a connection or for SQLite's lock before it is answered 503.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Names the registrations' advisory lock among all locks of the database: "oauthreg" in ASCII.
+const REGISTRATION_LOCK: u64 = 0x6f61_7574_6872_6567;
 
 /// The options this store is made for: SQLite in write-ahead mode, waiting for a lock instead of failing; a bounded wait
 /// for a connection on both; no statements in the log.
@@ -88,13 +92,23 @@ impl Store for SeaOrmStore {
     async fn insert_client(
         &self,
         client: &Client,
-        quota: u64,
+        max_unused: u64,
+        replaceable_before: SystemTime,
         confirm: Confirm<'_>,
     ) -> Result<bool, StoreError> {
         let row = rows::client_row(client)?;
+        let unused = client::Column::FirstUsedAt.is_null();
         let transaction = self.begin().await?;
-        if client::Entity::find().count(&transaction).await? >= quota {
-            return Ok(false);
+        register_in_turn(&transaction).await?;
+        let kept = client::Entity::find().filter(unused.clone()).count(&transaction).await?;
+        let excess = (kept + 1).saturating_sub(max_unused);
+        if excess > 0 {
+            let old = unused.and(client::Column::RegisteredAt.lt(to_millis(replaceable_before)));
+            let order = client::Column::RegisteredAt;
+            let replaced = delete_first::<client::Entity>(&transaction, &old, order, excess).await?;
+            if replaced < excess {
+                return Ok(false);
+            }
         }
         insert(row, &transaction).await?;
         commit(transaction, confirm).await
@@ -104,8 +118,14 @@ impl Store for SeaOrmStore {
         client::Entity::find_by_id(id).one(&self.db).await?.map(rows::client).transpose()
     }
 
-    async fn insert_interaction(&self, interaction: &Interaction) -> Result<(), StoreError> {
-        insert(rows::interaction_row(interaction), &self.db).await
+    async fn insert_interaction(&self, interaction: &Interaction, capacity: u64) -> Result<(), StoreError> {
+        insert(rows::interaction_row(interaction), &self.db).await?;
+        let excess = interaction::Entity::find().count(&self.db).await?.saturating_sub(capacity);
+        if excess > 0 {
+            let (any, order) = (Expr::value(true), interaction::Column::ExpiresAt);
+            delete_first::<interaction::Entity>(&self.db, &any, order, excess).await?;
+        }
+        Ok(())
     }
 
     async fn interaction(&self, id: &str) -> Result<Option<Interaction>, StoreError> {
@@ -289,34 +309,53 @@ impl Store for SeaOrmStore {
         let unused = client::Column::FirstUsedAt
             .is_null()
             .and(client::Column::RegisteredAt.lt(to_millis(unused_clients_before)));
+        let ended = interaction::Column::ExpiresAt;
         let mut deleted =
-            self.delete_some::<interaction::Entity>(interaction::Column::ExpiresAt.lte(now), batch).await?;
-        deleted += self.delete_some::<code::Entity>(code::Column::ExpiresAt.lte(retained), batch).await?;
-        deleted += self
-            .delete_some::<refresh_token::Entity>(refresh_token::Column::ExpiresAt.lte(now), batch)
-            .await?;
-        deleted += self.delete_some::<grant::Entity>(grant::Column::ExpiresAt.lte(retained), batch).await?;
-        deleted += self.delete_some::<client::Entity>(unused, batch).await?;
+            delete_first::<interaction::Entity>(&self.db, &ended.lte(now), ended, batch).await?;
+        let ended = code::Column::ExpiresAt;
+        deleted += delete_first::<code::Entity>(&self.db, &ended.lte(retained), ended, batch).await?;
+        let ended = refresh_token::Column::ExpiresAt;
+        deleted += delete_first::<refresh_token::Entity>(&self.db, &ended.lte(now), ended, batch).await?;
+        let ended = grant::Column::ExpiresAt;
+        deleted += delete_first::<grant::Entity>(&self.db, &ended.lte(retained), ended, batch).await?;
+        let registered = client::Column::RegisteredAt;
+        deleted += delete_first::<client::Entity>(&self.db, &unused, registered, batch).await?;
         Ok(deleted)
     }
 }
 
-impl SeaOrmStore {
-    /// Deletes at most `batch` rows, so that no statement holds its locks for long.
-    async fn delete_some<E: EntityTrait>(&self, over: Expr, batch: u64) -> Result<u64, StoreError> {
-        let mut deleted = 0;
-        for key in E::PrimaryKey::iter() {
-            let key = key.into_column();
-            let some = Query::select()
-                .column(key)
-                .from(E::default())
-                .and_where(over.clone())
-                .limit(batch)
-                .to_owned();
-            deleted += E::delete_many().filter(key.in_subquery(some)).exec(&self.db).await?.rows_affected;
-        }
-        Ok(deleted)
+/// Deletes the first `count` rows in this order for which `over` holds, and still holds when its turn comes: PostgreSQL
+/// looks at a row again that somebody else has just changed, but not at what a subquery said of it. Few at a time, so
+/// that no statement holds its locks for long.
+async fn delete_first<E: EntityTrait>(
+    db: &impl ConnectionTrait,
+    over: &Expr,
+    order: E::Column,
+    count: u64,
+) -> Result<u64, StoreError> {
+    let mut deleted = 0;
+    for key in E::PrimaryKey::iter() {
+        let key = key.into_column();
+        let first = Query::select()
+            .column(key)
+            .from(E::default())
+            .and_where(over.clone())
+            .order_by(order, Order::Asc)
+            .limit(count)
+            .to_owned();
+        let rows = E::delete_many().filter(key.in_subquery(first)).filter(over.clone());
+        deleted += rows.exec(db).await?.rows_affected;
     }
+    Ok(deleted)
+}
+
+/// Lets one registration count and insert at a time. SQLite has one writer anyway; on PostgreSQL two transactions would
+/// both see the last free place. Held until the transaction ends.
+async fn register_in_turn(transaction: &DatabaseTransaction) -> Result<(), StoreError> {
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({REGISTRATION_LOCK})")).await?;
+    }
+    Ok(())
 }
 
 async fn insert<M, A>(row: M, db: &impl ConnectionTrait) -> Result<(), StoreError>

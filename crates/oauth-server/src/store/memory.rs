@@ -49,14 +49,20 @@ impl Store for MemoryStore {
     async fn insert_client(
         &self,
         client: &Client,
-        quota: u64,
+        max_unused: u64,
+        replaceable_before: SystemTime,
         confirm: Confirm<'_>,
     ) -> Result<bool, StoreError> {
         let mut tables = self.tables();
-        if tables.clients.len() as u64 >= quota {
+        let unused = || tables.clients.values().filter(|found| found.first_used_at.is_none());
+        let excess = excess(unused().count() + 1, max_unused);
+        let old = unused().filter(|found| found.registered_at < replaceable_before);
+        let replaced = first(old.map(|found| (found.registered_at, found.id.clone())), excess);
+        if replaced.len() < excess {
             return Ok(false);
         }
         confirm()?;
+        tables.clients.retain(|id, _| !replaced.contains(id));
         tables.clients.insert(client.id.clone(), client.clone());
         Ok(true)
     }
@@ -65,8 +71,14 @@ impl Store for MemoryStore {
         Ok(self.tables().clients.get(id).cloned())
     }
 
-    async fn insert_interaction(&self, interaction: &Interaction) -> Result<(), StoreError> {
-        self.tables().interactions.insert(interaction.id.clone(), interaction.clone());
+    async fn insert_interaction(&self, interaction: &Interaction, capacity: u64) -> Result<(), StoreError> {
+        let interactions = &mut self.tables().interactions;
+        interactions.insert(interaction.id.clone(), interaction.clone());
+        let excess = excess(interactions.len(), capacity);
+        let ends = interactions.values().map(|found| (found.expires_at, found.id.clone()));
+        for id in first(ends, excess) {
+            interactions.remove(&id);
+        }
         Ok(())
     }
 
@@ -241,6 +253,21 @@ impl Store for MemoryStore {
             + remove(&mut tables.grants, batch, |found| found.expires_at <= retained)
             + remove(&mut tables.clients, batch, unused))
     }
+}
+
+/// How many are too many.
+fn excess(found: usize, max: u64) -> usize {
+    found.saturating_sub(usize::try_from(max).unwrap_or(usize::MAX))
+}
+
+/// The `count` earliest.
+fn first(rows: impl Iterator<Item = (SystemTime, String)>, count: usize) -> Vec<String> {
+    if count == 0 {
+        return Vec::new();
+    }
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_unstable();
+    rows.into_iter().take(count).map(|(_, id)| id).collect()
 }
 
 fn remove<K: Clone + Eq + std::hash::Hash, V>(

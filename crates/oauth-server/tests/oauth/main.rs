@@ -7,6 +7,7 @@ mod authorize;
 mod concurrency;
 mod discovery;
 mod flow;
+mod hostile;
 mod outage;
 mod provider;
 mod register;

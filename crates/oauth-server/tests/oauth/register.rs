@@ -145,9 +145,9 @@ async fn other_bodies_are_refused_before_they_are_read() {
 }
 
 #[tokio::test]
-async fn the_quota_holds_until_clients_that_nobody_used_are_forgotten() {
+async fn clients_that_nobody_used_are_bounded_and_the_oldest_give_way() {
     let mut config = config();
-    config.max_clients = 2;
+    config.max_unused_clients = 1;
     let harness = Harness::with(config, Arc::new(MemoryStore::default()), vec![static_users()]).await;
     let used = harness.client().await;
     harness.tokens(&used).await;
@@ -156,10 +156,22 @@ async fn the_quota_holds_until_clients_that_nobody_used_are_forgotten() {
     assert_eq!(full.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(full.error(), "temporarily_unavailable");
     assert!(full.headers.contains_key(header::RETRY_AFTER));
+    assert_eq!(harness.events().last().unwrap(), "registration denied client_quota");
+    // As long as a person may take to sign in, and a little more.
+    harness.advance(Duration::from_secs(601));
+    harness.client().await;
+    assert!(harness.store.client(&used).await.unwrap().is_some());
+    assert!(harness.store.client(&unused).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn clients_that_nobody_used_are_forgotten_after_a_day() {
+    let harness = Harness::new().await;
+    let (used, unused) = (harness.client().await, harness.client().await);
+    harness.tokens(&used).await;
     harness.advance(Duration::from_hours(25));
     let unused_before = harness.now() - Duration::from_hours(24);
     harness.store.prune(harness.now(), unused_before, 10).await.unwrap();
     assert!(harness.store.client(&used).await.unwrap().is_some());
     assert!(harness.store.client(&unused).await.unwrap().is_none());
-    harness.client().await;
 }

@@ -1,7 +1,7 @@
 //! One suite for every store.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Barrier},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -15,9 +15,11 @@ use oauth_server::{
     },
 };
 use pg_fixture::PgCluster;
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement, TransactionTrait as _};
 use sea_orm_migration::MigratorTrait as _;
 use secrecy::SecretString;
 use serde_json::json;
+use tokio::task::JoinHandle;
 
 use crate::support::{Migrator, connect, database, sqlite};
 
@@ -112,7 +114,7 @@ fn refresh_token(text: &str, grant_id: &str) -> RefreshToken {
 
 /// A client, a completed interaction and its code, all named after `name`.
 async fn issued(store: &dyn Store, name: &str) {
-    store.insert_interaction(&interaction(name)).await.unwrap();
+    store.insert_interaction(&interaction(name), 100).await.unwrap();
     let approved =
         store.approve_interaction(name, &digest("consent"), &digest("sign-in"), now(), &yes).await.unwrap();
     assert!(approved);
@@ -122,6 +124,7 @@ async fn issued(store: &dyn Store, name: &str) {
 
 async fn suite(store: &dyn Store) {
     clients(store).await;
+    full_of_interactions(store).await;
     interactions(store).await;
     codes(store).await;
     refresh_tokens(store).await;
@@ -133,18 +136,48 @@ async fn suite(store: &dyn Store) {
 
 async fn clients(store: &dyn Store) {
     assert_eq!(store.client("c").await.unwrap(), None);
-    assert!(store.insert_client(&client("c"), 2, &yes).await.unwrap());
+    let insert = async |client: &Client, replaceable_before| {
+        store.insert_client(client, 2, replaceable_before, &yes).await.unwrap()
+    };
+    assert!(insert(&client("c"), now()).await);
     let public = Client { authentication: ClientAuthentication::None, name: None, ..client("p") };
-    assert!(store.insert_client(&public, 2, &yes).await.unwrap());
-    assert!(!store.insert_client(&client("d"), 2, &yes).await.unwrap(), "beyond the quota");
+    assert!(insert(&public, now()).await);
     assert_eq!(store.client("c").await.unwrap(), Some(client("c")));
     assert_eq!(store.client("p").await.unwrap(), Some(public));
+    assert!(!insert(&client("d"), now()).await, "nobody had time to sign in with the others");
     assert_eq!(store.client("d").await.unwrap(), None);
+
+    // Once somebody has signed in with it, a client stays and is not counted.
+    issued(store, "used").await;
+    let later = Client { registered_at: now() + MINUTE, ..client("e") };
+    assert!(insert(&later, now()).await, "only p is unused");
+    assert!(!insert(&client("f"), now()).await);
+    let latest = Client { registered_at: now() + 2 * MINUTE, ..client("g") };
+    assert!(insert(&latest, now() + MINUTE).await, "p gives way, e does not");
+    let kept = async |id| store.client(id).await.unwrap().is_some();
+    assert!(kept("c").await && kept("e").await && kept("g").await && !kept("p").await);
+    assert!(insert(&client("p"), now() + 2 * MINUTE).await, "e gives way");
+    assert!(!insert(&client("h"), now()).await);
+    assert!(!store.insert_client(&client("h"), 1, now() + MINUTE, &yes).await.unwrap(), "two would have to");
+    assert!(kept("p").await && kept("g").await);
+}
+
+/// What strangers begin is bounded: the oldest gives way.
+async fn full_of_interactions(store: &dyn Store) {
+    for minute in 0..4 {
+        let expires_at = now() + (10 + minute) * MINUTE;
+        let one = Interaction { expires_at, ..interaction(&format!("full{minute}")) };
+        store.insert_interaction(&one, 2).await.unwrap();
+    }
+    for (id, kept) in [("full0", false), ("full1", false), ("full2", true), ("full3", true)] {
+        assert_eq!(store.interaction(id).await.unwrap().is_some(), kept, "{id}");
+        store.cancel_interaction(id, &digest("consent"), &yes).await.unwrap();
+    }
 }
 
 async fn interactions(store: &dyn Store) {
     let (consent, sign_in, wrong) = (digest("consent"), digest("sign-in"), digest("wrong"));
-    store.insert_interaction(&interaction("i")).await.unwrap();
+    store.insert_interaction(&interaction("i"), 100).await.unwrap();
     assert_eq!(store.interaction("i").await.unwrap(), Some(interaction("i")));
     assert_eq!(store.interaction("other").await.unwrap(), None);
     let approve =
@@ -168,7 +201,7 @@ async fn interactions(store: &dyn Store) {
     assert_eq!(store.interaction("i").await.unwrap(), None);
     assert_eq!(store.client("c").await.unwrap().unwrap().first_used_at, Some(now()));
 
-    store.insert_interaction(&interaction("j")).await.unwrap();
+    store.insert_interaction(&interaction("j"), 100).await.unwrap();
     assert!(!store.cancel_interaction("j", &wrong, &yes).await.unwrap());
     assert!(store.cancel_interaction("j", &consent, &yes).await.unwrap());
     assert!(!store.cancel_interaction("j", &consent, &yes).await.unwrap());
@@ -226,9 +259,9 @@ async fn unconfirmed(store: &dyn Store) {
     fn refused(result: &Result<bool, StoreError>) -> bool {
         matches!(result, Err(StoreError::NotRecorded(_)))
     }
-    assert!(refused(&store.insert_client(&client("x"), 100, &no).await));
+    assert!(refused(&store.insert_client(&client("x"), 100, UNIX_EPOCH, &no).await));
     assert_eq!(store.client("x").await.unwrap(), None);
-    store.insert_interaction(&interaction("x")).await.unwrap();
+    store.insert_interaction(&interaction("x"), 100).await.unwrap();
     let (consent, sign_in) = (digest("consent"), digest("sign-in"));
     assert!(refused(&store.approve_interaction("x", &consent, &sign_in, now(), &no).await));
     assert!(refused(&store.cancel_interaction("x", &consent, &no).await));
@@ -261,7 +294,7 @@ async fn keys(store: &dyn Store) {
 
 async fn pruning(store: &dyn Store) {
     const DAY: Duration = Duration::from_hours(24);
-    store.insert_interaction(&interaction("o")).await.unwrap();
+    store.insert_interaction(&interaction("o"), 100).await.unwrap();
     assert_eq!(store.prune(now(), now(), 100).await.unwrap(), 0, "nothing is over yet");
     let expired = now() + 10 * MINUTE;
     assert!(store.prune(expired, now(), 1).await.unwrap() <= 5, "a batch of one of each kind");
@@ -280,7 +313,7 @@ async fn pruning(store: &dyn Store) {
 
 /// Fifty redemptions at once, of one code and then of one refresh token, over two pools as two processes have them.
 async fn races(one: Arc<dyn Store>, two: Arc<dyn Store>) {
-    assert!(one.insert_client(&client("c"), 2, &yes).await.unwrap());
+    assert!(one.insert_client(&client("c"), 2, UNIX_EPOCH, &yes).await.unwrap());
     issued(one.as_ref(), "race").await;
     let of = |index: usize| Arc::clone(if index.is_multiple_of(2) { &one } else { &two });
     let redeem = async |index: usize| {
@@ -308,6 +341,62 @@ async fn races(one: Arc<dyn Store>, two: Arc<dyn Store>) {
     };
     let rotated = futures_util::future::join_all((0..50).map(rotate)).await;
     assert_eq!(rotated.iter().filter(|won| **won).count(), 1);
+}
+
+/// PostgreSQL, READ COMMITTED: a registration that is about to commit holds the last place although nobody sees it yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_registrations_do_not_get_the_last_place() {
+    let cluster = PgCluster::start();
+    let url = cluster.create_database();
+    let store = Arc::new(database(&url).await);
+    let db = connect(&url).await;
+    let (reached, released) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
+    let first = tokio::spawn({
+        let (store, reached, released) = (Arc::clone(&store), Arc::clone(&reached), Arc::clone(&released));
+        let confirm = move || {
+            reached.wait();
+            released.wait();
+            Ok(())
+        };
+        async move { store.insert_client(&client("first"), 1, UNIX_EPOCH, &confirm).await.unwrap() }
+    });
+    tokio::task::spawn_blocking(move || reached.wait()).await.unwrap();
+    let second =
+        tokio::spawn(
+            async move { store.insert_client(&client("second"), 1, UNIX_EPOCH, &yes).await.unwrap() },
+        );
+    until_waiting(&db, &second).await;
+    tokio::task::spawn_blocking(move || released.wait()).await.unwrap();
+    assert_eq!((first.await.unwrap(), second.await.unwrap()), (true, false));
+}
+
+/// Waits until a statement waits for a lock, or this task has not waited.
+async fn until_waiting<T>(db: &DatabaseConnection, task: &JoinHandle<T>) {
+    let waiting =
+        Statement::from_string(DbBackend::Postgres, "SELECT 1 AS one FROM pg_locks WHERE NOT granted");
+    while db.query_one_raw(waiting.clone()).await.unwrap().is_none() && !task.is_finished() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// PostgreSQL, READ COMMITTED: whoever deletes waits for whoever signs in, and must then look again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_first_used_while_it_is_forgotten_is_not_forgotten() {
+    let cluster = PgCluster::start();
+    let url = cluster.create_database();
+    let store = Arc::new(database(&url).await);
+    assert!(store.insert_client(&client("c"), 1, UNIX_EPOCH, &yes).await.unwrap());
+    let db = connect(&url).await;
+    let signing_in = db.begin().await.unwrap();
+    signing_in.execute_unprepared("UPDATE oauth_clients SET first_used_at = 1").await.unwrap();
+    let forgetting = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.prune(now(), now() + MINUTE, 100).await.unwrap() }
+    });
+    until_waiting(&db, &forgetting).await;
+    signing_in.commit().await.unwrap();
+    assert_eq!(forgetting.await.unwrap(), 0);
+    assert!(store.client("c").await.unwrap().is_some());
 }
 
 #[tokio::test]
