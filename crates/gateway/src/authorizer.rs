@@ -183,9 +183,8 @@ impl Authorizer {
             self.check_use(&permit)?;
             return Ok(Authorized { permit, was_cached: true });
         }
-        let verified = self
-            .issuers
-            .verify(token, now)
+        // Rare, and large: apart from what every call carries along.
+        let verified = Box::pin(self.issuers.verify(token, now))
             .await
             .map_err(|error| Denied::stranger(Denial::of_verification(&error)))?;
         let permit = Arc::new(self.decide(&verified, wanted, &mapping, now)?);

@@ -25,20 +25,25 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, NoToken> {
 }
 
 fn parse(value: &HeaderValue) -> Result<&str, NoToken> {
-    let text = value.to_str().map_err(|_| NoToken::Malformed)?;
+    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| NoToken::Malformed)?;
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(NoToken::Missing);
     }
     let token = token.trim_start_matches(' ');
-    if token.is_empty() || token.len() > MAX_TOKEN || !token.bytes().all(is_token_byte) {
+    if token.is_empty() || token.len() > MAX_TOKEN || !is_token(token.as_bytes()) {
         return Err(NoToken::Malformed);
     }
     Ok(token)
 }
 
+/// Looks at every byte, without a way out in between: that is what lets the compiler look at many at once.
+fn is_token(token: &[u8]) -> bool {
+    token.iter().fold(true, |fits, byte| fits & is_token_byte(*byte))
+}
+
 fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte)
+    byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=')
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! The way to a service: a pool of connections and one exchange over one of them.
 //!
-//! A connection belongs to the request that uses it and is driven by the task that serves the client: no second task
-//! has to be woken, and a client that disconnects drops the connection, which is how a service learns of it. Each
-//! worker thread has a pool of its own.
+//! A connection belongs to the request that uses it. A client that disconnects drops it, which is how a service learns
+//! of it. Each worker thread has a pool of its own, with nothing in it that another thread could hold.
 
 mod answer;
 mod deadline;
@@ -10,17 +9,14 @@ mod link;
 
 use std::{
     collections::VecDeque,
-    future::poll_fn,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
     time::Duration,
 };
 
 pub(crate) use answer::Answer;
 pub use answer::AnswerError;
 use http::{Request, Response};
-use hyper::body::Incoming;
 use link::Link;
 use tokio::{net::TcpStream, time::timeout};
 
@@ -55,7 +51,13 @@ pub(crate) enum UpstreamError {
 /// A request that was not answered; it is given back when nothing of it was sent.
 pub(crate) struct Unanswered {
     pub(crate) error: UpstreamError,
-    pub(crate) unsent: Option<Request<RequestBody>>,
+    pub(crate) unsent: Option<Box<Request<RequestBody>>>,
+}
+
+impl Unanswered {
+    fn after_sending(error: UpstreamError) -> Self {
+        Self { error, unsent: None }
+    }
 }
 
 /// A service, as one worker reaches it.
@@ -87,33 +89,26 @@ impl Upstream {
         watch: Option<&Watch>,
     ) -> Result<Response<Answer>, Unanswered> {
         loop {
-            let kept = poll_fn(|cx| Poll::Ready(self.take(cx))).await;
+            let kept = self.take();
             let is_kept = kept.is_some();
             let mut link = match kept {
                 Some(link) => link,
-                None => match self.connect().await {
+                // Rare, and large: apart from what every call carries along.
+                None => match Box::pin(self.connect()).await {
                     Ok(link) => link,
-                    Err(error) => return Err(Unanswered { error, unsent: Some(request) }),
+                    Err(error) => return Err(Unanswered { error, unsent: Some(Box::new(request)) }),
                 },
             };
             match link.exchange(request, watch, self.timeouts).await {
-                Ok(response) => return Ok(self.answer(response, link).await),
+                Ok(response) => {
+                    let (pool, idle) = (Arc::clone(self), self.timeouts.idle);
+                    return Ok(response.map(|incoming| Answer::new(incoming, link, pool, idle)));
+                }
                 // The service closed a kept connection while nothing of this request had been sent.
-                Err(Unanswered { unsent: Some(unsent), .. }) if is_kept => request = unsent,
+                Err(Unanswered { unsent: Some(unsent), .. }) if is_kept => request = *unsent,
                 Err(unanswered) => return Err(unanswered),
             }
         }
-    }
-
-    async fn answer(self: &Arc<Self>, response: Response<Incoming>, link: Box<Link>) -> Response<Answer> {
-        let mut response =
-            response.map(|incoming| Answer::new(incoming, link, Arc::clone(self), self.timeouts.idle));
-        poll_fn(|cx| {
-            response.body_mut().finish_if_empty(cx);
-            Poll::Ready(())
-        })
-        .await;
-        response
     }
 
     async fn connect(&self) -> Result<Box<Link>, UpstreamError> {
@@ -126,18 +121,19 @@ impl Upstream {
     }
 
     /// The connection that was used last, if it is still open.
-    fn take(&self, cx: &mut Context<'_>) -> Option<Box<Link>> {
-        loop {
-            let mut link = self.idle().pop_back()?;
-            if !link.is_idle_for(MAX_IDLE_TIME) && link.is_ready(cx) {
+    fn take(&self) -> Option<Box<Link>> {
+        let mut idle = self.idle();
+        while let Some(link) = idle.pop_back() {
+            if link.is_ready() && !link.is_idle_for(MAX_IDLE_TIME) {
                 return Some(link);
             }
         }
+        None
     }
 
     /// Keeps a connection whose exchange is over, if it can be used again.
-    fn keep(&self, mut link: Box<Link>, cx: &mut Context<'_>) {
-        if !link.is_ready(cx) {
+    fn keep(&self, mut link: Box<Link>) {
+        if !link.is_ready() {
             return;
         }
         link.rest();

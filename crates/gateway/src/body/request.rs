@@ -45,7 +45,7 @@ pub(crate) enum BodyFault {
 /// The body on its way to the service; the client's trailers are dropped (SEC-44).
 pub(crate) struct RequestBody {
     ready: Option<Bytes>,
-    rest: Option<Rest>,
+    rest: Option<Box<Rest>>,
 }
 
 struct Rest {
@@ -143,7 +143,7 @@ where
     let watch = Arc::new(Watch::default());
     let rest = Rest { body: Box::pin(Foreign(body)), scanner: None, left: max, watch: Arc::clone(&watch) };
     Ok(Opened {
-        body: RequestBody { ready: None, rest: Some(rest) },
+        body: RequestBody { ready: None, rest: Some(Box::new(rest)) },
         call: Call::default(),
         watch: Some(watch),
     })
@@ -180,7 +180,11 @@ where
     let watch = Arc::new(Watch::default());
     watch.seen().id.clone_from(&call.id);
     let rest = Rest { body: Box::pin(body), scanner: Some(scanner), left, watch: Arc::clone(&watch) };
-    Ok(Opened { body: RequestBody { ready: read.into_bytes(), rest: Some(rest) }, call, watch: Some(watch) })
+    Ok(Opened {
+        body: RequestBody { ready: read.into_bytes(), rest: Some(Box::new(rest)) },
+        call,
+        watch: Some(watch),
+    })
 }
 
 fn check_length(body: &impl Body, max: u64) -> Result<(), BodyFault> {
@@ -197,7 +201,7 @@ where
         let at_once = poll_fn(|cx| Poll::Ready(Pin::new(&mut next).poll(cx))).await;
         let frame = match at_once {
             Poll::Ready(frame) => frame,
-            Poll::Pending => timeout(idle, next).await.map_err(|_| BodyFault::Stalled)?,
+            Poll::Pending => Box::pin(timeout(idle, next)).await.map_err(|_| BodyFault::Stalled)?,
         };
         match frame {
             None => return Ok(None),

@@ -206,7 +206,7 @@ impl Gateway {
                 parts.extensions.clear();
                 Ok(Response::from_parts(parts, GatewayBody::upstream(answer)))
             }
-            Err(unanswered) => Err(explain(unanswered, call.id, watch.as_deref()).await),
+            Err(unanswered) => Err(Box::pin(explain(unanswered, call.id, watch.as_deref())).await),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -35,38 +35,36 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(super) fn new(incoming: Incoming, mut link: Box<Link>, pool: Arc<Upstream>, idle: Duration) -> Self {
-        link.deadline().reset(idle);
-        Self { incoming, link: Some(link), pool, idle }
-    }
-
-    /// An answer without a body is over with its head; nobody will ask for its data.
-    pub(super) fn finish_if_empty(&mut self, cx: &mut Context<'_>) {
-        if self.incoming.is_end_stream() {
-            self.finish(cx);
+    pub(super) fn new(incoming: Incoming, link: Box<Link>, pool: Arc<Upstream>, idle: Duration) -> Self {
+        let mut answer = Self { incoming, link: Some(link), pool, idle };
+        if answer.incoming.is_end_stream() {
+            // Nobody asks an empty body for its data.
+            answer.finish();
+        } else {
+            answer.restart_deadline();
         }
+        answer
     }
 
-    fn finish(&mut self, cx: &mut Context<'_>) {
+    fn finish(&mut self) {
         if let Some(link) = self.link.take() {
-            self.pool.keep(link, cx);
+            self.pool.keep(link);
         }
     }
 
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, AnswerError>>> {
+    fn restart_deadline(&mut self) {
+        if let Some(link) = &mut self.link {
+            link.deadline().restart(self.idle);
+        }
+    }
+
+    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, hyper::Error>>> {
         loop {
-            match Pin::new(&mut self.incoming).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    if let Ok(data) = frame.into_data() {
-                        return Poll::Ready(Some(Ok(data)));
-                    }
-                }
-                Poll::Ready(Some(Err(error))) => {
-                    self.link = None;
-                    return Poll::Ready(Some(Err(AnswerError::Broken(error))));
-                }
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
+            let Some(frame) = ready!(Pin::new(&mut self.incoming).poll_frame(cx)?) else {
+                return Poll::Ready(None);
+            };
+            if let Ok(data) = frame.into_data() {
+                return Poll::Ready(Some(Ok(data)));
             }
         }
     }
@@ -80,32 +78,18 @@ impl Body for Answer {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
-        // Asking for data first tells the connection that it may read on.
-        let mut polled = self.poll_data(cx);
-        if polled.is_pending()
-            && let Some(link) = &mut self.link
-        {
-            link.drive(cx);
-            polled = self.poll_data(cx);
+        let Poll::Ready(data) = self.poll_data(cx) else {
+            let Some(link) = &mut self.link else { return Poll::Pending };
+            ready!(link.deadline().poll_passed(cx));
+            self.link = None;
+            return Poll::Ready(Some(Err(AnswerError::Stalled)));
+        };
+        match &data {
+            Some(Ok(_)) if !self.incoming.is_end_stream() => self.restart_deadline(),
+            Some(Ok(_)) | None => self.finish(),
+            Some(Err(_)) => self.link = None,
         }
-        match &polled {
-            Poll::Ready(Some(Ok(_))) if self.incoming.is_end_stream() => self.finish(cx),
-            Poll::Ready(Some(Ok(_))) => {
-                let idle = self.idle;
-                if let Some(link) = &mut self.link {
-                    link.deadline().reset(idle);
-                }
-            }
-            Poll::Ready(None) => self.finish(cx),
-            Poll::Ready(Some(Err(_))) => {}
-            Poll::Pending => {
-                if self.link.as_mut().is_some_and(|link| link.deadline().poll_passed(cx).is_ready()) {
-                    self.link = None;
-                    return Poll::Ready(Some(Err(AnswerError::Stalled)));
-                }
-            }
-        }
-        polled.map(|data| data.map(|data| data.map(Frame::data)))
+        Poll::Ready(data.map(|data| data.map(Frame::data).map_err(AnswerError::Broken)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,4 +1,4 @@
-//! A deadline that moves with every piece of progress, on a timer that rarely does.
+//! A deadline that every piece of progress moves, on a timer that rarely moves.
 
 use std::{
     pin::Pin,
@@ -8,34 +8,40 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Moving the deadline back costs nothing: the timer is only set anew when it goes off early.
+/// The time that a wait may take. The clock is only read when there is something to wait for, and the timer is only set
+/// anew when it goes off early.
 pub(super) struct Deadline {
-    at: Instant,
+    time: Duration,
+    /// Absent until the wait begins.
+    at: Option<Instant>,
     timer: Pin<Box<Sleep>>,
 }
 
 impl Deadline {
     pub(super) fn after(time: Duration) -> Self {
         let at = Instant::now() + time;
-        Self { at, timer: Box::pin(sleep_until(at)) }
+        Self { time, at: Some(at), timer: Box::pin(sleep_until(at)) }
     }
 
-    pub(super) fn reset(&mut self, time: Duration) {
-        self.at = Instant::now() + time;
-        if self.at < self.timer.deadline() {
-            self.timer.as_mut().reset(self.at);
-        }
+    /// Gives the next wait this much time.
+    pub(super) fn restart(&mut self, time: Duration) {
+        self.time = time;
+        self.at = None;
     }
 
     pub(super) fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let at = *self.at.get_or_insert_with(|| Instant::now() + self.time);
+        if at < self.timer.deadline() {
+            self.timer.as_mut().reset(at);
+        }
         loop {
             if self.timer.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            if Instant::now() >= self.at {
+            if Instant::now() >= at {
                 return Poll::Ready(());
             }
-            self.timer.as_mut().reset(self.at);
+            self.timer.as_mut().reset(at);
         }
     }
 }

@@ -1,19 +1,17 @@
 //! One connection to a service.
 
-use std::{
-    future::poll_fn,
-    pin::{Pin, pin},
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 use http::{Request, Response, StatusCode};
 use hyper::{
     body::Incoming,
-    client::conn::http1::{self, Connection, SendRequest},
+    client::conn::{
+        TrySendError,
+        http1::{self, SendRequest},
+    },
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::Instant};
+use tokio::{net::TcpStream, task::AbortHandle, time::Instant};
 
 use super::{Unanswered, UpstreamError, deadline::Deadline};
 use crate::{
@@ -24,11 +22,10 @@ use crate::{
 /// The longest head of an answer, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 
-/// A connection together with what drives it.
+/// A connection. It belongs to the one request that uses it, and closes when it is dropped.
 pub(super) struct Link {
     sender: SendRequest<RequestBody>,
-    connection: Connection<TokioIo<TcpStream>, RequestBody>,
-    is_over: bool,
+    driver: AbortHandle,
     deadline: Deadline,
     idle_since: Instant,
 }
@@ -40,13 +37,10 @@ impl Link {
             .handshake(TokioIo::new(stream))
             .await
             .map_err(UpstreamError::Broken)?;
-        Ok(Box::new(Self {
-            sender,
-            connection,
-            is_over: false,
-            deadline: Deadline::after(Duration::from_mins(1)),
-            idle_since: Instant::now(),
-        }))
+        // How the connection ends is told by the exchange on it.
+        let driver = tokio::spawn(connection).abort_handle();
+        let deadline = Deadline::after(Duration::from_mins(1));
+        Ok(Box::new(Self { sender, driver, deadline, idle_since: Instant::now() }))
     }
 
     /// Sends a request and waits for the head of its answer.
@@ -57,12 +51,11 @@ impl Link {
         timeouts: Timeouts,
     ) -> Result<Response<Incoming>, Unanswered> {
         let mut answer = pin!(self.sender.try_send_request(request));
-        let mut pieces = 0;
         let is_sent = || watch.is_none_or(Watch::is_finished);
         let mut was_sent = is_sent();
-        self.deadline.reset(if was_sent { timeouts.response } else { timeouts.idle });
+        let mut pieces = 0;
+        self.deadline.restart(if was_sent { timeouts.response } else { timeouts.idle });
         let answered = poll_fn(|cx| {
-            self.drive(cx);
             if let Poll::Ready(answered) = answer.as_mut().poll(cx) {
                 return Poll::Ready(Some(answered));
             }
@@ -70,43 +63,26 @@ impl Link {
                 was_sent = is_sent();
                 if was_sent || watch.pieces() != pieces {
                     pieces = watch.pieces();
-                    self.deadline.reset(if was_sent { timeouts.response } else { timeouts.idle });
+                    self.deadline.restart(if was_sent { timeouts.response } else { timeouts.idle });
                 }
             }
             self.deadline.poll_passed(cx).map(|()| None)
         })
         .await;
-        let error = match answered {
+        match answered {
             Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                UpstreamError::Switched
+                Err(Unanswered::after_sending(UpstreamError::Switched))
             }
-            Some(Ok(response)) => return Ok(response),
-            Some(Err(mut failed)) => {
-                let unsent = failed.take_message();
-                let error = match watch.and_then(Watch::fault) {
-                    Some(fault) => UpstreamError::Body(fault),
-                    None => UpstreamError::Broken(failed.into_error()),
-                };
-                return Err(Unanswered { error, unsent });
-            }
-            None if was_sent => UpstreamError::ResponseTimeout,
-            None => UpstreamError::Body(BodyFault::Stalled),
-        };
-        Err(Unanswered { error, unsent: None })
-    }
-
-    /// Lets the connection do what it can do now.
-    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
-        if !self.is_over {
-            // How it ended is told by the exchange.
-            self.is_over = Pin::new(&mut self.connection).poll(cx).is_ready();
+            Some(Ok(response)) => Ok(response),
+            Some(Err(failed)) => Err(unanswered(failed, watch)),
+            None if was_sent => Err(Unanswered::after_sending(UpstreamError::ResponseTimeout)),
+            None => Err(Unanswered::after_sending(UpstreamError::Body(BodyFault::Stalled))),
         }
     }
 
     /// Whether the connection is open and nothing is left of an earlier exchange.
-    pub(super) fn is_ready(&mut self, cx: &mut Context<'_>) -> bool {
-        self.drive(cx);
-        !self.is_over && self.sender.is_ready()
+    pub(super) fn is_ready(&self) -> bool {
+        !self.sender.is_closed() && self.sender.is_ready()
     }
 
     pub(super) fn rest(&mut self) {
@@ -120,4 +96,19 @@ impl Link {
     pub(super) fn deadline(&mut self) -> &mut Deadline {
         &mut self.deadline
     }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+fn unanswered(mut failed: TrySendError<Request<RequestBody>>, watch: Option<&Watch>) -> Unanswered {
+    let unsent = failed.take_message().map(Box::new);
+    let error = match watch.and_then(Watch::fault) {
+        Some(fault) => UpstreamError::Body(fault),
+        None => UpstreamError::Broken(failed.into_error()),
+    };
+    Unanswered { error, unsent }
 }
