@@ -55,19 +55,25 @@ pub(crate) fn display_scheme(scheme: &str) -> String {
 pub(crate) fn has_lookalikes(text: &str) -> bool {
     text.chars().any(|c| {
         matches!(c,
-            '\u{0180}'..='\u{02ff}' // Latin Extended-B, phonetic and modifier letters
+            '\u{0131}' | '\u{0138}' | '\u{017f}' // dotless i, kra, long s
+            | '\u{0180}'..='\u{02ff}' // Latin Extended-B, phonetic and modifier letters
             | '\u{0370}'..='\u{058f}' // Greek, Cyrillic, Armenian
             | '\u{13a0}'..='\u{13ff}' | '\u{ab70}'..='\u{abbf}' // Cherokee
             | '\u{1c80}'..='\u{1c8f}' | '\u{2de0}'..='\u{2dff}' | '\u{a640}'..='\u{a69f}' // more Cyrillic
+            | '\u{1400}'..='\u{167f}' | '\u{18b0}'..='\u{18ff}' // Canadian syllabics
+            | '\u{1680}'..='\u{16ff}' // Ogham, Runic
             | '\u{1d00}'..='\u{1dbf}' // phonetic extensions
             | '\u{1f00}'..='\u{1fff}' // Greek Extended
             | '\u{2070}'..='\u{209f}' // superscripts and subscripts
             | '\u{2100}'..='\u{218f}' // letter-like symbols, Roman numerals
             | '\u{2460}'..='\u{24ff}' // circled letters
             | '\u{2c60}'..='\u{2cff}' // Latin Extended-C, Coptic
-            | '\u{a4d0}'..='\u{a4ff}' // Lisu
+            | '\u{2d30}'..='\u{2d7f}' // Tifinagh
+            | '\u{a4d0}'..='\u{a63f}' | '\u{a6a0}'..='\u{a6ff}' // Lisu, Vai, Bamum
             | '\u{a720}'..='\u{a7ff}' | '\u{ab30}'..='\u{ab6f}' // Latin Extended-D and -E
             | '\u{ff00}'..='\u{ff5e}' // full-width forms
+            | '\u{10280}'..='\u{105ff}' | '\u{10800}'..='\u{10aff}' // ancient alphabets, Deseret, Osmanya
+            | '\u{118a0}'..='\u{118ff}' | '\u{16f00}'..='\u{16f9f}' // Warang Citi, Miao
             | '\u{1d400}'..='\u{1d7ff}' // mathematical letters
             | '\u{1f100}'..='\u{1f1ff}' // enclosed letters
         )
@@ -181,8 +187,23 @@ mod tests {
 
     #[test]
     fn letters_that_imitate_latin_ones_are_noticed() {
-        for name in ["Cl\u{430}ude", "Ϲlaude", "Ｃlaude", "𝐂laude", "Ⓒlaude", "Claudе", "ᏟᏞ", "ƈlaude"]
-        {
+        for name in [
+            "Cl\u{430}ude",
+            "Ϲlaude",
+            "Ｃlaude",
+            "𝐂laude",
+            "Ⓒlaude",
+            "Claudе",
+            "ᏟᏞ",
+            "ƈlaude",
+            "G\u{131}thub",
+            "\u{17f}lack",
+            "ᑕlaude",
+            "ᛕiro",
+            "ⵏotion",
+            "𐐬penai",
+            "𑢢",
+        ] {
             assert!(has_lookalikes(name), "{name:?}");
         }
         for name in ["Claude", "Café Łódź", "日本語クライアント", "עברית", "Robot 🤖", "naïve ß", "50 €"]
