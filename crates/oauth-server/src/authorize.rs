@@ -146,6 +146,7 @@ async fn answer(server: &Server, request_id: &RequestId, params: Result<Params, 
         Ok(response) => response,
         Err(AuthorizeError::Page(error)) => error.respond(server, request_id),
         Err(AuthorizeError::Client { to, state, problem }) => {
+            tracing::info!(request_id = request_id.0, error = %problem, "an authorization request was refused");
             let parameters = [("error", problem.code()), ("error_description", &problem.to_string())];
             respond_to_client(server, &to, state.as_deref(), &parameters)
         }

@@ -25,7 +25,7 @@ pub(crate) fn from_millis(millis: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
-/// `at` plus `by`, or the latest time there is: a lifetime that overflows never expires early.
+/// `at` plus `by`, or `at` if there is no such time: what would last for ever is over at once.
 pub(crate) fn after(at: SystemTime, by: Duration) -> SystemTime {
     at.checked_add(by).unwrap_or(at)
 }

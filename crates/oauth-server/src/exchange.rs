@@ -12,7 +12,7 @@ use crate::{
     body::{BodyError, read_form},
     client_authn::{ClientError, authenticate},
     clock::after,
-    error::{Unavailable, json_no_store, oauth_error, unavailable_json},
+    error::{Unavailable, chain, json_no_store, oauth_error, unavailable_json},
     http_layer::RequestId,
     metadata::OFFLINE_ACCESS,
     params::Params,
@@ -128,7 +128,7 @@ impl Exchange<'_> {
         if code.used_at.is_some() {
             return Err(self.revoke_replayed(&grant, CODE, now).await);
         }
-        if code.expires_at <= now || !self.is_in_force(&grant, now) {
+        if code.expires_at <= now || !self.is_in_force(&grant, client, now) {
             return Err(self.deny(Action::TokenIssue, party_of(&grant), CODE));
         }
         let access = self.access_token(&grant, &grant.scope, now)?;
@@ -158,7 +158,7 @@ impl Exchange<'_> {
         if token.used_at.is_some() {
             return Err(self.revoke_replayed(&grant, REFRESH_TOKEN, now).await);
         }
-        if token.expires_at <= now || !self.is_in_force(&grant, now) {
+        if token.expires_at <= now || !self.is_in_force(&grant, client, now) {
             return Err(self.deny(Action::TokenRefresh, party_of(&grant), REFRESH_TOKEN));
         }
         self.check_target(&grant, form)?;
@@ -174,12 +174,14 @@ impl Exchange<'_> {
         Ok(answer(&access, &scope, Some(&successor)))
     }
 
-    /// Whether a grant still counts: neither revoked nor over, and both what it is for and who vouched for the person are
-    /// still configured.
-    fn is_in_force(&self, grant: &Grant, now: SystemTime) -> bool {
+    /// Whether a grant still counts: neither revoked nor over; what it is for and who vouched for the person are still
+    /// configured; and the client is still one that may receive codes here.
+    fn is_in_force(&self, grant: &Grant, client: &Client, now: SystemTime) -> bool {
         let resource = self.server.config.resources.iter().any(|resource| resource.uri == grant.resource);
         let source = self.server.identity_sources.iter().any(|source| source.id() == grant.identity_source);
-        grant.revoked_at.is_none() && grant.expires_at > now && resource && source
+        let listed =
+            client.redirect_uris.iter().any(|redirect| self.server.redirects.check(redirect).is_ok());
+        grant.revoked_at.is_none() && grant.expires_at > now && resource && source && listed
     }
 
     /// RFC 8707 §2.2: the resource may be named again, never changed.
@@ -309,6 +311,7 @@ fn answer(access: &AccessToken, scope: &str, refresh: Option<&NewRefreshToken>) 
 
 /// The answer for each error, here and at `/revoke`.
 pub(crate) fn refuse(error: &TokenError, request_id: &RequestId) -> Response {
+    tracing::info!(request_id = request_id.0, error = chain(error), "a token request was refused");
     let (status, code) = match error {
         TokenError::Body(BodyError::MediaType { .. }) => {
             (StatusCode::UNSUPPORTED_MEDIA_TYPE, "invalid_request")

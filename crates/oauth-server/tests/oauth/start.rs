@@ -11,7 +11,7 @@ use oauth_server::{
     store::MemoryStore,
 };
 
-use crate::support::{config, redirects, resource, static_users};
+use crate::support::{HOSTS, config, redirects, resource, static_users};
 
 async fn start(
     config: OAuthConfig,
@@ -20,7 +20,7 @@ async fn start(
     let parts = Parts {
         store: Arc::new(MemoryStore::default()),
         identity_sources,
-        redirects: redirects(),
+        redirects: redirects(HOSTS),
         audit: AuditLog::start(MemorySink::default(), || UNIX_EPOCH).unwrap(),
         clock: Arc::new(|| -> SystemTime { UNIX_EPOCH }),
         randomness: Arc::new(SystemRandomness),

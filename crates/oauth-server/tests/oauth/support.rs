@@ -70,8 +70,10 @@ pub(crate) fn config() -> OAuthConfig {
     OAuthConfig::new(ORIGIN, vec![resource("/mcp/platform")])
 }
 
-pub(crate) fn redirects() -> RedirectPolicy {
-    let (hosts, ignored) = AllowedHosts::parse("claude.ai,localhost,cursor://,quilt://");
+pub(crate) const HOSTS: &str = "claude.ai,localhost,cursor://,quilt://";
+
+pub(crate) fn redirects(hosts: &str) -> RedirectPolicy {
+    let (hosts, ignored) = AllowedHosts::parse(hosts);
     assert!(ignored.is_empty());
     RedirectPolicy::new(hosts)
 }
@@ -127,13 +129,23 @@ impl Harness {
         store: Arc<dyn Store>,
         identity_sources: Vec<IdentitySource>,
     ) -> Self {
+        Self::listing(HOSTS, config, store, identity_sources).await
+    }
+
+    /// With another list of allowed hosts.
+    pub(crate) async fn listing(
+        hosts: &str,
+        config: OAuthConfig,
+        store: Arc<dyn Store>,
+        identity_sources: Vec<IdentitySource>,
+    ) -> Self {
         let seconds = Arc::new(AtomicU64::new(START));
         let sink = BreakableSink::default();
         let audit = AuditLog::start(sink.clone(), || UNIX_EPOCH).unwrap();
         let parts = Parts {
             store: Arc::clone(&store),
             identity_sources,
-            redirects: redirects(),
+            redirects: redirects(hosts),
             audit: audit.clone(),
             clock: clock(&seconds),
             randomness: Arc::new(SystemRandomness),

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::provider::Provider;
 use crate::support::{
-    Browser, Harness, ORIGIN, REDIRECT, RESOURCE, VERIFIER, authorize_params, authorize_url, claims, config,
-    form_request, query, redeem_params, request, resource, static_users, with,
+    Browser, HOSTS, Harness, ORIGIN, REDIRECT, RESOURCE, VERIFIER, authorize_params, authorize_url, claims,
+    config, form_request, query, redeem_params, request, resource, static_users, with,
 };
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -275,7 +275,7 @@ async fn nothing_secret_is_in_any_refusal() {
 }
 
 #[tokio::test]
-async fn a_grant_ends_when_its_resource_or_identity_source_is_no_longer_configured() {
+async fn a_grant_ends_when_what_it_rests_on_is_no_longer_configured() {
     let store: Arc<MemoryStore> = Arc::default();
     let harness = Harness::on(Arc::clone(&store) as _).await;
     let client = harness.client().await;
@@ -283,9 +283,13 @@ async fn a_grant_ends_when_its_resource_or_identity_source_is_no_longer_configur
     let tokens = harness.tokens(&client).await;
     let elsewhere = OAuthConfig::new(ORIGIN, vec![resource("/mcp/other")]);
     let provider = Provider::start(0).await;
-    let changed = [(elsewhere, static_users()), (config(), provider.source("idp"))];
-    for (config, source) in changed {
-        let harness = Harness::with(config, Arc::clone(&store) as _, vec![source]).await;
+    let changed = [
+        (HOSTS, elsewhere, static_users()),
+        (HOSTS, config(), provider.source("idp")),
+        ("quilt://", config(), static_users()),
+    ];
+    for (hosts, config, source) in changed {
+        let harness = Harness::listing(hosts, config, Arc::clone(&store) as _, vec![source]).await;
         let redeemed = harness.post_form("/token", &redeem_params(&client, &code)).await;
         assert_eq!(redeemed.error(), "invalid_grant");
         let refreshed = harness.refresh(&client, text(&tokens["refresh_token"])).await;
