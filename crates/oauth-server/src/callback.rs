@@ -29,11 +29,11 @@ pub(crate) async fn callback(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let returned = match &source {
+    let answer = match &source {
         Ok(Path(source)) => receive(&server, &request_id, source, &uri, &headers).await,
         Err(_) => Err(PageError::UnknownSource),
     };
-    returned.unwrap_or_else(|error| error.respond(&server, &request_id))
+    answer.unwrap_or_else(|error| error.respond(&server, &request_id))
 }
 
 async fn receive(
@@ -50,13 +50,7 @@ async fn receive(
     if params.duplicated().is_some() {
         return Err(PageError::Unreadable);
     }
-    let state = params.value("state").ok_or(PageError::NoInteraction)?;
-    let (id, _) = state.split_once('.').ok_or(PageError::NoInteraction)?;
-    let opened = Opened::find(server, headers, id, Stage::SignIn).await?;
-    let binding = Binding::new(server, &opened, upstream);
-    if !same(state, &binding.state) {
-        return Err(PageError::NoInteraction);
-    }
+    let (opened, binding) = returned(server, upstream, headers, &params).await?;
     let identity = match (params.value("error"), params.value("code")) {
         (Some(error), _) => Err(upstream.callback_error(params.value("iss"), error).await),
         (None, Some(code)) => complete(server, upstream, &binding, &params, code).await,
@@ -74,6 +68,20 @@ async fn receive(
             Err(upstream_error(error))
         }
     }
+}
+
+/// The sign-in that this browser was sent away for, if it was sent to this provider (SEC-14).
+async fn returned(
+    server: &Server,
+    upstream: &OidcUpstream,
+    headers: &HeaderMap,
+    params: &Params,
+) -> Result<(Opened, Binding), PageError> {
+    let state = params.value("state").ok_or(PageError::NoInteraction)?;
+    let (id, _) = state.split_once('.').ok_or(PageError::NoInteraction)?;
+    let opened = Opened::find(server, headers, id, Stage::SignIn).await?;
+    let binding = Binding::new(server, &opened, upstream);
+    if same(state, &binding.state) { Ok((opened, binding)) } else { Err(PageError::NoInteraction) }
 }
 
 async fn complete(

@@ -1,6 +1,6 @@
 //! Sign-in: at an identity provider, or with a user name and a password of the static list.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use audit::{Action, Outcome, Party};
 use axum::{Extension, body::Body, extract::State, response::Response};
@@ -185,17 +185,7 @@ pub(crate) async fn finish(
     let now = server.now();
     let interaction = &opened.interaction;
     let plain_code = secret(server.randomness.as_ref()).map_err(Unavailable::from)?;
-    let grant = Grant {
-        id: identifier(server.randomness.as_ref()).map_err(Unavailable::from)?,
-        client_id: opened.client.id.clone(),
-        identity,
-        identity_source: source.to_owned(),
-        resource: interaction.resource.clone(),
-        scope: interaction.scope.clone(),
-        authenticated_at: now,
-        expires_at: after(now, server.config.refresh_absolute_lifetime),
-        revoked_at: None,
-    };
+    let grant = new_grant(server, opened, source, identity, now)?;
     let code = Code {
         digest: Digest::of(&plain_code),
         grant_id: grant.id.clone(),
@@ -219,6 +209,26 @@ pub(crate) async fn finish(
     let mut response = respond_to_client(server, &opened.to, interaction.state.as_deref(), &parameters);
     opened.clear_cookie(server, &mut response);
     Ok(response)
+}
+
+fn new_grant(
+    server: &Server,
+    opened: &Opened,
+    source: &str,
+    identity: Identity,
+    now: SystemTime,
+) -> Result<Grant, Unavailable> {
+    Ok(Grant {
+        id: identifier(server.randomness.as_ref())?,
+        client_id: opened.client.id.clone(),
+        identity,
+        identity_source: source.to_owned(),
+        resource: opened.interaction.resource.clone(),
+        scope: opened.interaction.scope.clone(),
+        authenticated_at: now,
+        expires_at: after(now, server.config.refresh_absolute_lifetime),
+        revoked_at: None,
+    })
 }
 
 /// Whom an event under this grant concerns.
