@@ -2,6 +2,9 @@
 
 use crate::Ending;
 
+/// The most characters of a message that quotes the caller.
+const MOST_QUOTED: usize = 300;
+
 /// Why a tool failed. The text reaches the caller: it names what to change and holds nothing secret.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ToolFailure {
@@ -18,7 +21,7 @@ pub(crate) enum ToolFailure {
     Denied { role: String, action: String, resource: String },
     #[error("{resource} does not exist")]
     NotFound { resource: String },
-    #[error("{resource} is in region {bucket_region}, but this server works in {region}")]
+    #[error("{resource} is in {bucket_region}, but this server works in {region}")]
     OtherRegion { resource: String, bucket_region: String, region: String },
     #[error("the session for {role} has ended or is not valid: try again")]
     SessionEnded { role: String },
@@ -35,6 +38,14 @@ pub(crate) enum ToolFailure {
 impl ToolFailure {
     pub(crate) fn argument(name: &'static str, problem: impl Into<String>) -> Self {
         Self::Argument { name, problem: problem.into() }
+    }
+
+    /// `problem` may quote the arguments, which may be of any length.
+    pub(crate) fn arguments(problem: &impl ToString) -> Self {
+        let problem = problem.to_string();
+        let cut: String = problem.chars().take(MOST_QUOTED).collect();
+        let more = if cut.len() < problem.len() { "…" } else { "" };
+        Self::Arguments(cut + more)
     }
 
     /// How the record of the call says it ended.

@@ -20,7 +20,8 @@
 //!   context's own, and the SDK's identity cache is off; an unsigned call fails.
 //! * *Names that are more than names*: a bucket is a plain bucket name, never an ARN or access point that would lead the
 //!   SDK to another endpoint or account.
-//! * *Unbounded answers*: listings and reads are capped whatever the caller asks.
+//! * *Unbounded answers*: listings and reads are capped whatever the caller asks, and what JSON would blow up is no text.
+//! * *Names that forge lines* (SEC-54): control and bidirectional characters of keys are escaped in the texts for people.
 //! * *Unrecorded work*: an answer whose record fails is withheld; a call that is abandoned is recorded as such.
 
 mod context;
@@ -31,5 +32,5 @@ mod server;
 mod tools;
 
 pub use context::{CallContext, CallObserver, Ending, FinishedCall, NotRecorded, Unobserved};
-pub use s3::{Platform, PlatformConfig};
+pub use s3::{BucketName, InvalidBucketName, Platform, PlatformConfig};
 pub use server::PlatformServer;

@@ -14,7 +14,8 @@ use aws_sdk_s3::{
 
 use crate::{CallContext, failure::ToolFailure};
 pub(crate) use failure::classify;
-pub(crate) use name::{BucketName, S3Uri};
+pub use name::{BucketName, InvalidBucketName};
+pub(crate) use name::{S3Uri, decode_listed};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 const READ_TIMEOUT: Duration = Duration::from_secs(10);

@@ -7,9 +7,9 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams,
-        CompleteResult, Implementation, ListPromptsRequestMethod, ListPromptsResult, ListResourcesResult,
-        ListToolsResult, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams,
-        ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
+        CompleteResult, CustomRequest, CustomResult, ErrorCode, Implementation, ListPromptsRequestMethod,
+        ListPromptsResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
+        ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
     },
     service::RequestContext,
 };
@@ -19,6 +19,10 @@ use crate::{CallContext, Platform, resources, s3::Scope, tools};
 const INSTRUCTIONS: &str = "Tools and data of the Quilt platform. Every call runs under your own IAM role: what it \
                             lists and reads is what that role may. Start with bucket_list; auth_status says who you \
                             are and which role you have.";
+
+/// The methods that have parameters to get wrong.
+const METHODS: [&str; 6] =
+    ["initialize", "ping", "resources/list", "resources/read", "tools/call", "tools/list"];
 
 /// Answers MCP requests, each for the caller of its [`CallContext`].
 #[derive(Clone, Debug)]
@@ -152,5 +156,17 @@ impl ServerHandler for PlatformServer {
         _: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         Err(ErrorData::method_not_found::<CompleteRequestMethod>())
+    }
+
+    /// A known method arrives here when its parameters are not what MCP defines: that is not an unknown method.
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        if METHODS.contains(&request.method.as_str()) {
+            return Err(ErrorData::invalid_params("the parameters are not those of this method", None));
+        }
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "there is no such method", None))
     }
 }

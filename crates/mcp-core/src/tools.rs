@@ -89,11 +89,11 @@ async fn run<T: PlatformTool>(arguments: JsonObject, scope: Scope<'_>) -> CallTo
     let record = Recorded::start(T::NAME, scope.context);
     let outcome = match serde_json::from_value(arguments.into()) {
         Ok(arguments) => T::run(arguments, scope).await,
-        Err(error) => Err(ToolFailure::Arguments(error.to_string())),
+        Err(error) => Err(ToolFailure::arguments(&error)),
     };
     let result = outcome.and_then(|answer| {
         let output = serde_json::to_value(&answer.output);
-        let output = output.map_err(|error| ToolFailure::Arguments(error.to_string()))?;
+        let output = output.map_err(|error| ToolFailure::arguments(&error))?;
         Ok((output, answer.content))
     });
     match record.finish(result) {
@@ -110,4 +110,21 @@ async fn run<T: PlatformTool>(arguments: JsonObject, scope: Scope<'_>) -> CallTo
 /// A time as RFC 3339 text.
 fn timestamp(time: Option<&DateTime>) -> Option<String> {
     time.and_then(|time| time.fmt(DateTimeFormat::DateTime).ok())
+}
+
+/// A name as part of a text: it stays on its line and in its order, whatever whoever chose it put in (SEC-54).
+fn one_line(name: &str) -> String {
+    let mut line = String::with_capacity(name.len());
+    for character in name.chars() {
+        let moves = matches!(
+            character,
+            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        );
+        if moves || character.is_control() {
+            line.extend(character.escape_unicode());
+        } else {
+            line.push(character);
+        }
+    }
+    line
 }

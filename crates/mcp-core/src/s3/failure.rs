@@ -29,7 +29,8 @@ where
         }
         ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "TemporaryRedirect", _) | (_, 301 | 307) => {
             let named = answer.raw().headers().get("x-amz-bucket-region");
-            let bucket_region = plain(named.unwrap_or("another"));
+            let bucket_region =
+                named.map_or_else(|| "another region".to_owned(), |name| format!("region {}", plain(name)));
             ToolFailure::OtherRegion { resource, bucket_region, region: region.to_owned() }
         }
         ("NoSuchBucket" | "NoSuchKey" | "NoSuchVersion" | "NotFound", _) | ("", 404) => {
@@ -40,6 +41,10 @@ where
             ToolFailure::Denied { role, action: action.to_owned(), resource }
         }
         (_, 500..) => ToolFailure::Unavailable { resource },
+        ("", status) => {
+            let code = format!("status {status}");
+            ToolFailure::Refused { action: action.to_owned(), resource, code }
+        }
         (code, _) => ToolFailure::Refused { action: action.to_owned(), resource, code: plain(code) },
     }
 }

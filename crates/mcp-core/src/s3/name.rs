@@ -1,17 +1,46 @@
 //! Bucket names and object addresses, parsed strictly.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use crate::failure::ToolFailure;
 
-/// A plain bucket name. ARNs, access points and directory buckets, which the SDK would send elsewhere or sign
-/// otherwise, are not names.
+/// The ends of names that are no buckets of the account but aliases of access points, directory buckets, Outposts and
+/// table buckets. The SDK sends some of them to other hosts or signs them otherwise; all lead past the bucket's name.
+const RESERVED_ENDS: [&str; 7] =
+    ["-s3alias", "--ol-s3", "--op-s3", "--x-s3", "--xa-s3", "--table-s3", ".mrap"];
+
+/// A plain bucket name: 3 to 63 lower-case letters, digits, dots and hyphens. ARNs, access points and directory
+/// buckets, which the SDK would send elsewhere or sign otherwise, are not names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct BucketName(String);
+pub struct BucketName(String);
+
+/// The text is not a [`BucketName`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a bucket name is 3 to 63 lower-case letters, digits, dots and hyphens, not an ARN or access point")]
+pub struct InvalidBucketName;
 
 impl BucketName {
     /// `argument` is the tool argument that the name came in.
     pub(crate) fn parse(argument: &'static str, text: &str) -> Result<Self, ToolFailure> {
+        text.parse().map_err(|InvalidBucketName| {
+            ToolFailure::argument(
+                argument,
+                "must name a bucket: 3 to 63 lower-case letters, digits, dots and hyphens; not an ARN or access point",
+            )
+        })
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for BucketName {
+    type Err = InvalidBucketName;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBucketName> {
         let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
         let legal =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
@@ -21,19 +50,9 @@ impl BucketName {
             && edge(bytes.first())
             && edge(bytes.last())
             && !text.contains("..")
-            && !text.ends_with("--x-s3")
+            && !RESERVED_ENDS.iter().any(|end| text.ends_with(end))
             && text.parse::<std::net::Ipv4Addr>().is_err();
-        if !is_name {
-            return Err(ToolFailure::argument(
-                argument,
-                "must name a bucket: 3 to 63 lower-case letters, digits, dots and hyphens; not an ARN or access point",
-            ));
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
+        is_name.then(|| Self(text.to_owned())).ok_or(InvalidBucketName)
     }
 }
 
@@ -110,6 +129,11 @@ fn encode(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
+/// A key or prefix as S3 writes it where `encoding-type=url` was asked: as in a form, with `+` for a space.
+pub(crate) fn decode_listed(text: &str) -> Option<String> {
+    decode(&text.replace('+', " "))
+}
+
 fn decode(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     let mut decoded = Vec::with_capacity(text.len());
@@ -146,6 +170,16 @@ mod tests {
             "a..b",
             "127.0.0.1",
             "acme--use1-az4--x-s3",
+            "acme--use1-az4--xa-s3",
+            "acme-o01234567890123456--op-s3",
+            "acme-abcdefgh-s3alias",
+            "acme-abcdefgh--ol-s3",
+            "acme--table-s3",
+            "mfzwi23gnjvgw.mrap",
+            "evil.com#",
+            "evil.com?x",
+            "a@evil.com",
+            "a:443",
             "arn:aws:s3:us-east-1:111122223333:accesspoint/x",
             "acme/x",
             "acme%2f",
@@ -193,6 +227,20 @@ mod tests {
             "s3://arn:aws:s3:::acme/a",
         ] {
             assert!(S3Uri::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn listed_names_are_decoded_as_a_form() {
+        for (listed, name) in [
+            ("a/b.csv", Some("a/b.csv")),
+            ("a+b%2Bc", Some("a b+c")),
+            ("%01%0A%EF%BF%BE", Some("\u{1}\n\u{fffe}")),
+            ("100%25", Some("100%")),
+            ("100%", None),
+            ("%FF", None),
+        ] {
+            assert_eq!(decode_listed(listed).as_deref(), name, "{listed}");
         }
     }
 

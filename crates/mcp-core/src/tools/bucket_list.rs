@@ -102,7 +102,8 @@ async fn of_configuration(s3: &S3<'_>, configured: &[String]) -> Result<Buckets,
     Ok(Buckets { buckets, source: Source::Configuration, truncated: false })
 }
 
-/// The bucket, if the role may list it.
+/// The bucket, if the role may list it. One elsewhere is left out: nothing here could read it, and S3 says where it is
+/// to everybody, so that it says nothing of what the role may.
 async fn visible(s3: &S3<'_>, name: &str) -> Result<Option<Bucket>, ToolFailure> {
     let bucket = BucketName::parse("buckets", name)?;
     let request = s3.client().head_bucket().bucket(bucket.as_str());
@@ -113,7 +114,9 @@ async fn visible(s3: &S3<'_>, name: &str) -> Result<Option<Bucket>, ToolFailure>
             created_at: None,
         })),
         Err(error) => match s3.failure("s3:ListBucket", format!("s3://{bucket}"), &error) {
-            ToolFailure::Denied { .. } | ToolFailure::NotFound { .. } => Ok(None),
+            ToolFailure::Denied { .. } | ToolFailure::NotFound { .. } | ToolFailure::OtherRegion { .. } => {
+                Ok(None)
+            }
             failure => Err(failure),
         },
     }

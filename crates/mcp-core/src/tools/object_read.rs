@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, PlatformTool,
-    object_text::{As, Kind, image_type, kind_of, text_of},
-    timestamp,
+    object_text::{As, Kind, forced_text_of, image_type, kind_of, text_of},
+    one_line, timestamp,
 };
 use crate::{
     failure::ToolFailure,
@@ -29,7 +29,7 @@ pub(super) struct ObjectRead;
 pub(super) struct Arguments {
     /// Address of the object: `s3://bucket/key`, percent-encoded, optionally with `?versionId=…`.
     uri: String,
-    /// How to treat the object: `auto` decides by its bytes, `text` replaces what is not UTF-8.
+    /// How to treat the object: `auto` decides by its bytes, `text` replaces what is not text.
     #[serde(default, rename = "type")]
     wanted: As,
     /// How many bytes to read from its beginning at most.
@@ -136,14 +136,16 @@ async fn read(uri: &S3Uri, object: &mut GetObjectOutput, max_bytes: u64) -> Resu
 
 fn answer(uri: &S3Uri, arguments: &Arguments, object: &GetObjectOutput, bytes: &[u8]) -> Answer<Content> {
     let bytes_read = bytes.len() as u64;
-    let size = size_of(object).unwrap_or(bytes_read).max(bytes_read);
-    let truncated = size > bytes_read;
+    let stated = size_of(object);
+    let size = stated.unwrap_or(bytes_read).max(bytes_read);
+    // A server that does not say how much there is may have more.
+    let truncated = size > bytes_read || (stated.is_none() && bytes_read == arguments.max_bytes);
     let encoding =
         object.content_encoding().filter(|encoding| !matches!(*encoding, "" | "identity" | "aws-chunked"));
     let kind = kind_of(arguments.wanted, bytes, encoding.is_some(), truncated);
     let text = (kind == Kind::Text).then(|| match text_of(bytes, truncated) {
         Some(text) => text.to_owned(),
-        None => String::from_utf8_lossy(bytes).into_owned(),
+        None => forced_text_of(bytes),
     });
     let data = (kind != Kind::Text && arguments.include_data).then(|| BASE64_STANDARD.encode(bytes));
     let output = Content {
@@ -178,7 +180,7 @@ fn blocks(output: &Content, image: Option<&'static str>) -> Vec<ContentBlock> {
         }
         return blocks;
     }
-    let stored = output.content_type.as_deref().unwrap_or("no content type");
+    let stored = output.content_type.as_deref().map_or_else(|| "no content type".to_owned(), one_line);
     let mut blocks = vec![ContentBlock::text(format!("{uri}: {part}, {stored}."))];
     // Half an image is none.
     if let (Kind::Image, Some(data), Some(image), false) =

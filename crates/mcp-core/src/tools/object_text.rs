@@ -52,17 +52,26 @@ pub(super) fn kind_of(wanted: As, bytes: &[u8], encoded: bool, cut: bool) -> Kin
 
 /// The bytes as text, if that is what they are. Where the read was `cut`, a character cut in two is left out.
 pub(super) fn text_of(bytes: &[u8], cut: bool) -> Option<&str> {
-    if bytes.contains(&0) {
-        return None;
-    }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Some(text),
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
         // No `error_len` means that the end came too early, not that a byte is wrong.
         Err(error) if cut && error.error_len().is_none() => {
-            std::str::from_utf8(bytes.get(..error.valid_up_to())?).ok()
+            std::str::from_utf8(bytes.get(..error.valid_up_to())?).ok()?
         }
-        Err(_) => None,
-    }
+        Err(_) => return None,
+    };
+    text.chars().all(is_text).then_some(text)
+}
+
+/// The bytes as text by all means: what is not text is replaced.
+pub(super) fn forced_text_of(bytes: &[u8]) -> String {
+    let replaced = |character| if is_text(character) { character } else { char::REPLACEMENT_CHARACTER };
+    String::from_utf8_lossy(bytes).chars().map(replaced).collect()
+}
+
+/// Terminals obey control characters, and JSON writes each in six bytes.
+fn is_text(character: char) -> bool {
+    !character.is_control() || matches!(character, '\t' | '\n' | '\r' | '\u{c}')
 }
 
 #[cfg(test)]
@@ -81,6 +90,11 @@ mod tests {
             (As::Auto, b"h\xc3", false, false, Kind::Binary),
             (As::Auto, b"h\xff", false, true, Kind::Binary),
             (As::Auto, b"a\0b", false, false, Kind::Binary),
+            (As::Auto, b"a\tb\r\n\x0c", false, false, Kind::Text),
+            (As::Auto, b"\x1b[31mred", false, false, Kind::Binary),
+            (As::Auto, "\u{9b}31m".as_bytes(), false, false, Kind::Binary),
+            (As::Auto, b"<svg onload='alert(1)'/>", false, false, Kind::Text),
+            (As::Image, b"<svg onload='alert(1)'/>", false, false, Kind::Binary),
             (As::Auto, b"looks like text", true, false, Kind::Binary),
             (As::Auto, png, false, false, Kind::Image),
             (As::Auto, webp, false, false, Kind::Image),
@@ -93,5 +107,10 @@ mod tests {
             assert_eq!(kind_of(*wanted, bytes, *encoded, *cut), *expected, "{wanted:?} {bytes:?}");
         }
         assert_eq!(text_of(b"h\xc3", true), Some("h"));
+    }
+
+    #[test]
+    fn text_by_all_means_has_no_control_characters() {
+        assert_eq!(forced_text_of(b"a\xff\0\x1b[31m\t\n"), "a\u{fffd}\u{fffd}\u{fffd}[31m\t\n");
     }
 }

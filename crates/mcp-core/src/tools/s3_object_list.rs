@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
+use aws_sdk_s3::{operation::list_objects_v2::ListObjectsV2Output, types::EncodingType};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, PlatformTool, timestamp};
+use super::{Answer, PlatformTool, one_line, timestamp};
 use crate::{
     failure::ToolFailure,
-    s3::{BucketName, S3Uri, Scope},
+    s3::{BucketName, S3Uri, Scope, decode_listed},
 };
 
 const MOST_KEYS: i32 = 1000;
@@ -97,6 +98,7 @@ impl PlatformTool for S3ObjectList {
         let bucket = BucketName::parse("bucket", &arguments.bucket)?;
         check(&arguments)?;
         let s3 = scope.s3().await?;
+        let address = S3Uri::new(bucket.clone(), &arguments.prefix).to_string();
         let request = s3
             .client()
             .list_objects_v2()
@@ -104,22 +106,24 @@ impl PlatformTool for S3ObjectList {
             .prefix(&arguments.prefix)
             .set_delimiter(Some(arguments.delimiter).filter(|delimiter| !delimiter.is_empty()))
             .max_keys(arguments.max_keys)
-            .set_continuation_token(arguments.continuation_token);
+            .set_continuation_token(arguments.continuation_token)
+            // Keys may have characters that XML cannot.
+            .encoding_type(EncodingType::Url);
         let answer = request.customize().config_override(s3.signing()).send().await;
-        let answer = answer.map_err(|error| {
-            s3.failure("s3:ListBucket", format!("s3://{bucket}/{}", arguments.prefix), &error)
-        })?;
-        let objects = answer.contents().iter().filter_map(|object| listed(&bucket, object)).collect();
-        let groups = answer.common_prefixes().iter().filter_map(|group| group.prefix().map(str::to_owned));
+        let answer = answer.map_err(|error| s3.failure("s3:ListBucket", address.clone(), &error))?;
         let listing = Listing {
+            objects: answer.contents().iter().filter_map(|object| listed(&bucket, object, &answer)).collect(),
+            common_prefixes: answer
+                .common_prefixes()
+                .iter()
+                .filter_map(|group| Some(name(group.prefix()?, &answer)))
+                .collect(),
             bucket: arguments.bucket,
             prefix: arguments.prefix,
-            objects,
-            common_prefixes: groups.collect(),
             truncated: answer.is_truncated().unwrap_or(false),
             next_continuation_token: answer.next_continuation_token().map(str::to_owned),
         };
-        let text = summary(&listing);
+        let text = summary(&listing, &address);
         Ok(Answer::text(listing, text))
     }
 }
@@ -144,11 +148,22 @@ fn check(arguments: &Arguments) -> Result<(), ToolFailure> {
     Ok(())
 }
 
-fn listed(bucket: &BucketName, object: &aws_sdk_s3::types::Object) -> Option<Object> {
-    let key = object.key()?;
+/// A key or prefix of an answer. S3 encodes it when asked; others who speak its protocol may not, and then do not say so.
+fn name(listed: &str, answer: &ListObjectsV2Output) -> String {
+    let encoded = answer.encoding_type() == Some(&EncodingType::Url);
+    let decoded = if encoded { decode_listed(listed) } else { None };
+    decoded.unwrap_or_else(|| listed.to_owned())
+}
+
+fn listed(
+    bucket: &BucketName,
+    object: &aws_sdk_s3::types::Object,
+    answer: &ListObjectsV2Output,
+) -> Option<Object> {
+    let key = name(object.key()?, answer);
     Some(Object {
-        key: key.to_owned(),
-        uri: S3Uri::new(bucket.clone(), key).to_string(),
+        uri: S3Uri::new(bucket.clone(), &key).to_string(),
+        key,
         size: object.size().unwrap_or(0),
         last_modified: timestamp(object.last_modified()),
         etag: object.e_tag().map(|tag| tag.trim_matches('"').to_owned()),
@@ -156,16 +171,15 @@ fn listed(bucket: &BucketName, object: &aws_sdk_s3::types::Object) -> Option<Obj
     })
 }
 
-fn summary(listing: &Listing) -> String {
+fn summary(listing: &Listing, address: &str) -> String {
     let (objects, groups) = (listing.objects.len(), listing.common_prefixes.len());
-    let mut text =
-        format!("{objects} objects and {groups} groups in s3://{}/{}", listing.bucket, listing.prefix);
+    let mut text = format!("{objects} objects and {groups} groups in {address}");
     for group in &listing.common_prefixes {
         // Writing into a `String` cannot fail.
-        let _ = write!(text, "\n{group}");
+        let _ = write!(text, "\n{}", one_line(group));
     }
     for object in &listing.objects {
-        let _ = write!(text, "\n{} ({} bytes)", object.key, object.size);
+        let _ = write!(text, "\n{} ({} bytes)", one_line(&object.key), object.size);
     }
     if listing.truncated {
         text.push_str("\nThere are more: pass next_continuation_token as continuation_token.");

@@ -34,6 +34,10 @@ fn one_visible(request: &Request) -> Response<Body> {
         "/acme-data" | "/acme-data/" => status(200, ""),
         "/gone" | "/gone/" => status(404, ""),
         "/" => status(403, DENIED),
+        "/elsewhere" | "/elsewhere/" => {
+            let moved = Response::builder().status(301).header("x-amz-bucket-region", "us-east-1");
+            moved.body(Body::empty()).unwrap()
+        }
         _ => status(403, ""),
     }
 }
@@ -77,7 +81,7 @@ async fn buckets_of_the_account_are_listed() {
 
 #[tokio::test]
 async fn configured_buckets_are_asked_for_one_by_one() {
-    let buckets = ["acme-data", "globex-data", "gone"];
+    let buckets = ["acme-data", "globex-data", "elsewhere", "gone"];
     let mut session = Session::start(one_visible, &buckets, Records::default()).await;
     let result = session.call("bucket_list", json!({})).await;
     let expected = json!({
@@ -120,6 +124,33 @@ async fn objects_are_listed_with_addresses_that_can_be_read() {
     assert_eq!(result["structuredContent"], expected);
 }
 
+/// Keys may have characters that XML cannot: without the encoding the whole listing would be lost.
+#[tokio::test]
+async fn keys_with_control_characters_are_listed_and_forge_no_lines() {
+    let answer = |request: &Request| {
+        assert!(request.uri().query().unwrap().contains("encoding-type=url"), "{}", request.uri());
+        status(
+            200,
+            "<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>false</IsTruncated>
+            <Contents><Key>%01x+%2B%0Ab.csv+(1+bytes)</Key><Size>7</Size></Contents>
+            <Contents><Key>%E2%80%AEfdp.exe</Key><Size>8</Size></Contents>
+            <CommonPrefixes><Prefix>a%0D%1B%5B31m/</Prefix></CommonPrefixes></ListBucketResult>",
+        )
+    };
+    let mut session = Session::with(answer).await;
+    let arguments = json!({ "bucket": "acme-data", "prefix": "\n\u{1b}[31m" });
+    let result = session.call("s3_object_list", arguments).await;
+    let output = &result["structuredContent"];
+    assert_eq!(output["objects"][0]["key"], "\u{1}x +\nb.csv (1 bytes)");
+    assert_eq!(output["objects"][0]["uri"], "s3://acme-data/%01x%20+%0Ab.csv%20(1%20bytes)");
+    assert_eq!(output["common_prefixes"], json!(["a\r\u{1b}[31m/"]));
+    assert_eq!(
+        result["content"][0]["text"],
+        "2 objects and 1 groups in s3://acme-data/%0A%1B%5B31m\na\\u{d}\\u{1b}[31m/\n\
+         \\u{1}x +\\u{a}b.csv (1 bytes) (7 bytes)\n\\u{202e}fdp.exe (8 bytes)"
+    );
+}
+
 #[tokio::test]
 async fn text_is_given_as_text_up_to_the_limit() {
     let answer = |request: &Request| {
@@ -153,6 +184,36 @@ async fn a_server_that_ignores_the_range_cannot_send_more_than_was_asked() {
     let output = &result["structuredContent"];
     assert_eq!((&output["bytes_read"], &output["size"]), (&json!(100_000), &json!(3_000_000)));
     assert_eq!(output["text"].as_str().unwrap().len(), 100_000);
+}
+
+/// JSON writes a control character in six bytes, and an answer has the text twice.
+#[tokio::test]
+async fn an_answer_is_not_many_times_what_was_asked_for() {
+    for byte in [b"\x01", b"\x1b", b"\"", b"\xff"] {
+        let answer = match byte {
+            b"\x01" => |_: &Request| object("text/plain", "bytes 0-99999/100000", vec![1; 100_000]),
+            b"\x1b" => |_: &Request| object("text/plain", "bytes 0-99999/100000", vec![0x1b; 100_000]),
+            b"\"" => |_: &Request| object("text/plain", "bytes 0-99999/100000", vec![b'"'; 100_000]),
+            _ => |_: &Request| object("text/plain", "bytes 0-99999/100000", vec![0xff; 100_000]),
+        };
+        let mut session = Session::with(answer).await;
+        for wanted in ["auto", "text", "binary"] {
+            let arguments = json!({ "uri": "s3://acme-data/a", "type": wanted, "include_data": true });
+            let length = session.call("object_read", arguments).await.to_string().len();
+            assert!(length < 610_000, "{byte:?} {wanted}: {length}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_say_how_much_there_is_may_have_more() {
+    let answer = |_: &Request| object("text/plain", "bytes 0-3/*", b"abcd".as_slice());
+    let mut session = Session::with(answer).await;
+    for (max_bytes, truncated) in [(4, true), (5, false)] {
+        let arguments = json!({ "uri": "s3://acme-data/a", "max_bytes": max_bytes });
+        let output = session.call("object_read", arguments).await["structuredContent"].clone();
+        assert_eq!(output["truncated"], truncated, "{output}");
+    }
 }
 
 #[tokio::test]
@@ -216,7 +277,9 @@ async fn what_s3_refuses_is_said_in_words() {
             },
             "is in region us-east-1, but this server works in eu-central-1",
         ),
+        (|_| status(301, "<Error><Code>PermanentRedirect</Code></Error>"), "is in another region, but"),
         (|_| status(400, "<Error><Code>ExpiredToken</Code></Error>"), "has ended"),
+        (|_| status(400, ""), "with status 400"),
         (|_| status(400, "<Error><Code>Odd</Code></Error>"), "with Odd"),
     ];
     for (answer, words) in cases {
@@ -242,6 +305,12 @@ async fn wrong_arguments_are_answered_in_words_and_reach_nobody() {
         ("s3_object_list", json!({ "bucket": "arn:aws:s3:eu-central-1:1:accesspoint/x" }), "not an ARN"),
         ("object_read", json!({ "uri": "https://x/y" }), "uri: must start with s3://"),
         ("object_read", json!({ "uri": "s3://acme-data/k", "max_bytes": 1_000_001 }), "max_bytes"),
+        ("object_read", json!({ "uri": "s3://acme-data/k", "max_bytes": 0 }), "max_bytes"),
+        ("object_read", json!({ "uri": "s3://acme-data/k", "max_bytes": -1 }), "invalid value: integer `-1`"),
+        ("object_read", json!({ "uri": "s3://acme-data/k", "max_bytes": 1e30 }), "invalid type"),
+        ("object_read", json!({ "uri": "s3://acme-data/k", "include_data": "yes" }), "invalid type"),
+        ("object_read", json!({ "uri": "s3://evil.com#/k" }), "must name a bucket"),
+        ("object_read", json!({ "uri": "s3://acme--use1-az4--xa-s3/k" }), "not an ARN or access point"),
         ("object_read", json!({ "uri": "s3://acme-data/k", "type": "exe" }), "unknown variant `exe`"),
         ("bucket_list", json!({ "role": "arn:aws:iam::1:role/admin" }), "unknown field `role`"),
     ];
@@ -251,6 +320,38 @@ async fn wrong_arguments_are_answered_in_words_and_reach_nobody() {
         assert!(text.contains(words), "{tool} {arguments}: {text}");
     }
     assert!(session.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_message_does_not_give_back_all_that_was_sent() {
+    let mut session = Session::with(|_| panic!("asked")).await;
+    let arguments = json!({ "uri": "s3://acme-data/k", "k".repeat(100_000): 1 });
+    let text = session.failure("object_read", arguments).await;
+    assert!(text.contains("unknown field `kkk") && text.len() < 500, "{} bytes", text.len());
+}
+
+/// Nothing in a key leads to another host, bucket or header.
+#[tokio::test]
+async fn odd_keys_stay_keys() {
+    let mut session = Session::with(|_| object("text/plain", "bytes 0-0/1", b"x".as_slice())).await;
+    for uri in [
+        "s3://acme-data/../globex-data/x",
+        "s3://acme-data/%2e%2e/x",
+        "s3://acme-data//x",
+        "s3://acme-data/%0d%0ax-amz-acl:%20public-read",
+        "s3://acme-data/%3Facl",
+        "s3://acme-data/%23",
+        "s3://acme-data/%00",
+        "s3://acme-data/@evil.com:80/",
+    ] {
+        let result = session.call("object_read", json!({ "uri": uri })).await;
+        assert_eq!(result["isError"], false, "{uri}: {result}");
+    }
+    for (method, path, _) in session.asked.lock().unwrap().iter() {
+        let (key, query) = path.strip_prefix("/acme-data/").unwrap().split_once('?').unwrap();
+        assert_eq!((method.as_str(), query), ("GET", "x-id=GetObject"), "{path}");
+        assert!(!key.is_empty() && !key.contains(['#', '\r', '\n']), "{path}");
+    }
 }
 
 #[tokio::test]
@@ -302,6 +403,10 @@ async fn what_is_not_offered_is_not_found() {
         ("tools/call", json!({ "name": "rm", "arguments": {} }), -32602),
         ("resources/read", json!({ "uri": "quilt-platform://other" }), -32002),
         ("no/such", json!({}), -32601),
+        ("tools/call", json!({ "name": "bucket_list", "arguments": [] }), -32602),
+        ("tools/call", json!({ "arguments": {} }), -32602),
+        ("resources/read", json!({}), -32602),
+        ("initialize", json!({}), -32602),
     ] {
         let answer = session.request(method, params).await;
         assert_eq!(answer["error"]["code"], code, "{method}: {answer}");
