@@ -109,11 +109,12 @@ fn measure(contender: &Contender, options: &RunOptions) -> Outcome<Round> {
     let before = usage::processor_time(id)?;
     let time = Duration::from_secs(options.seconds);
     let seen = load::round(contender.process.address, &contender.requests, options.connections, time)?;
-    let used = usage::processor_time(id)?.saturating_sub(before);
+    let used = usage::processor_time(id)?.since(before);
     let requests = f64::from(u32::try_from(seen.requests)?);
     Ok(Round {
         per_second: requests / seen.elapsed.as_secs_f64(),
-        processor_micros: used.as_secs_f64() * 1e6 / requests,
+        processor_micros: used.all.as_secs_f64() * 1e6 / requests,
+        audit_micros: used.audit.as_secs_f64() * 1e6 / requests,
         p50: seen.latency(500),
         p99: seen.latency(990),
         resident_kb: usage::resident(id)?,

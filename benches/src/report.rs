@@ -7,6 +7,8 @@ use std::time::Duration;
 pub(crate) struct Round {
     pub(crate) per_second: f64,
     pub(crate) processor_micros: f64,
+    /// The part of it that the audit thread took.
+    pub(crate) audit_micros: f64,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
     pub(crate) resident_kb: u64,
@@ -20,8 +22,16 @@ pub(crate) struct Row {
 
 pub(crate) fn print(rows: &[Row]) {
     println!(
-        "{:<32} {:>9} {:>6} {:>9} {:>6} {:>8} {:>8} {:>7}",
-        "medians of the rounds", "req/s", "ratio", "CPU µs", "ratio", "p50 µs", "p99 µs", "RSS MB"
+        "{:<32} {:>9} {:>6} {:>9} {:>6} {:>9} {:>8} {:>8} {:>7}",
+        "medians of the rounds",
+        "req/s",
+        "ratio",
+        "CPU µs",
+        "ratio",
+        "audit µs",
+        "p50 µs",
+        "p99 µs",
+        "RSS MB"
     );
     let base = rows.first();
     for row in rows {
@@ -32,12 +42,13 @@ pub(crate) fn print(rows: &[Row]) {
         };
         let value = |of: fn(&Round) -> f64| median(row.rounds.iter().map(of).collect());
         println!(
-            "{:<32} {:>9.0} {:>6.2} {:>9.2} {:>6.2} {:>8.0} {:>8.0} {:>7.1}",
+            "{:<32} {:>9.0} {:>6.2} {:>9.2} {:>6.2} {:>9.2} {:>8.0} {:>8.0} {:>7.1}",
             row.name,
             value(|round| round.per_second),
             ratio(|round| round.per_second),
             value(|round| round.processor_micros),
             ratio(|round| round.processor_micros),
+            value(|round| round.audit_micros),
             value(|round| round.p50.as_secs_f64() * 1e6),
             value(|round| round.p99.as_secs_f64() * 1e6),
             value(|round| f64::from(u32::try_from(round.resident_kb).unwrap_or(u32::MAX)) / 1024.0),

@@ -4,15 +4,35 @@ use std::{fs, time::Duration};
 
 use crate::Outcome;
 
-/// The processor time of all threads of a process. Threads that ended are not in it; the proxies end none.
-pub(crate) fn processor_time(process: u32) -> Outcome<Duration> {
-    let mut total = 0;
-    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
-        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
-        let nanos = text.split_whitespace().next().ok_or("schedstat is empty")?;
-        total += nanos.parse::<u64>()?;
+/// The processor time of a process.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct ProcessorTime {
+    /// Of all threads. Those that ended are not in it; the proxies end none.
+    pub(crate) all: Duration,
+    /// Of the thread that writes audit events.
+    pub(crate) audit: Duration,
+}
+
+impl ProcessorTime {
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self { all: self.all.saturating_sub(before.all), audit: self.audit.saturating_sub(before.audit) }
     }
-    Ok(Duration::from_nanos(total))
+}
+
+/// What a process has used so far.
+pub(crate) fn processor_time(process: u32) -> Outcome<ProcessorTime> {
+    let mut time = ProcessorTime::default();
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        let thread = thread?.path();
+        let text = fs::read_to_string(thread.join("schedstat"))?;
+        let nanos = text.split_whitespace().next().ok_or("schedstat is empty")?;
+        let used = Duration::from_nanos(nanos.parse()?);
+        time.all += used;
+        if fs::read_to_string(thread.join("comm"))?.trim() == "audit" {
+            time.audit += used;
+        }
+    }
+    Ok(time)
 }
 
 /// The memory of a process that is in use now, in kB.

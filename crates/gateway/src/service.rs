@@ -161,7 +161,8 @@ where
 
     fn call(&self, request: Request<B>) -> Answering {
         let gateway = self.clone();
-        Box::pin(async move { Ok(gateway.handle(request).await) })
+        let (mut parts, body) = request.into_parts();
+        Box::pin(async move { Ok(gateway.handle(&mut parts, body).await) })
     }
 }
 

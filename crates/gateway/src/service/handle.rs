@@ -1,6 +1,6 @@
 //! One request, from its head to the head of its answer.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, mem, sync::Arc};
 
 use audit::{Action, Event, Outcome, Party};
 use bytes::Bytes;
@@ -31,18 +31,18 @@ struct Target<'a> {
 }
 
 impl Gateway {
-    pub(super) async fn handle<B>(&self, request: Request<B>) -> Response<GatewayBody>
+    /// The head is handed down by reference: every copy would make the future of each call larger.
+    pub(super) async fn handle<B>(&self, parts: &mut Parts, body: B) -> Response<GatewayBody>
     where
         B: Body<Data = Bytes> + Unpin + Send + 'static,
     {
-        let (parts, body) = request.into_parts();
         let id = self.worker.ids.next();
         let mut response = match self.shared.routes.get(parts.uri.path()) {
             None => self.refuse(Refusal::NotFound).into_response(None, &id),
-            Some(Route::Document(body)) => self.document(&parts, body, &id),
+            Some(Route::Document(body)) => self.document(parts, body, &id),
             Some(Route::Service { index, challenges }) => match self.shared.origins.check(&parts.headers) {
                 Err(_) => self.refuse(Refusal::Origin).into_response(None, &id),
-                Ok(Some(origin)) if is_preflight(&parts) => {
+                Ok(Some(origin)) if is_preflight(parts) => {
                     let mut response = empty(StatusCode::NO_CONTENT);
                     allow_calling(response.headers_mut(), origin, &parts.headers);
                     response
@@ -94,7 +94,7 @@ impl Gateway {
     async fn serve<B>(
         &self,
         index: usize,
-        parts: Parts,
+        parts: &mut Parts,
         body: B,
         id: &RequestId,
     ) -> Result<Response<GatewayBody>, Refusal>
@@ -107,7 +107,7 @@ impl Gateway {
         if !matches!(parts.method, Method::POST | Method::GET | Method::DELETE) {
             return Err(Refusal::Method);
         }
-        let opened = open_body(&parts, body, target.config).await?;
+        let opened = open_body(parts, body, target.config).await?;
         if target.config.reads_bodies() {
             check_agreement(&parts.headers, &opened.call)
                 .map_err(|error| Refusal::Disagreement(error, opened.call.id.clone()))?;
@@ -184,17 +184,17 @@ impl Gateway {
         &self,
         target: &Target<'_>,
         permit: &Permit,
-        parts: Parts,
+        parts: &mut Parts,
         opened: Opened,
         id: &RequestId,
     ) -> Result<Response<GatewayBody>, Refusal> {
         let Opened { body, call, watch } = opened;
         let upstream = &target.reached.upstream;
-        let mut headers = parts.headers;
+        let mut headers = mem::take(&mut parts.headers);
         clean_request(&mut headers, &upstream.target().host);
         permit.headers().insert_into(&mut headers, id);
         let mut request = Request::new(body);
-        *request.method_mut() = parts.method;
+        *request.method_mut() = mem::take(&mut parts.method);
         *request.uri_mut() = upstream.target().uri.clone();
         *request.version_mut() = Version::HTTP_11;
         *request.headers_mut() = headers;

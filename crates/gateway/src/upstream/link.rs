@@ -30,6 +30,9 @@ pub(super) struct Link {
     idle_since: Instant,
 }
 
+/// What hyper says about a request that it was given.
+type Sent = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>;
+
 impl Link {
     pub(super) async fn open(stream: TcpStream) -> Result<Box<Self>, UpstreamError> {
         let (sender, connection) = http1::Builder::new()
@@ -43,14 +46,24 @@ impl Link {
         Ok(Box::new(Self { sender, driver, deadline, idle_since: Instant::now() }))
     }
 
-    /// Sends a request and waits for the head of its answer.
-    pub(super) async fn exchange(
+    /// Sends a request at once; the future waits for the head of its answer.
+    pub(super) fn exchange(
         &mut self,
         request: Request<RequestBody>,
         watch: Option<&Watch>,
         timeouts: Timeouts,
+    ) -> impl Future<Output = Result<Response<Incoming>, Unanswered>> {
+        let answer = self.sender.try_send_request(request);
+        self.wait_for(answer, watch, timeouts)
+    }
+
+    async fn wait_for(
+        &mut self,
+        answer: impl Future<Output = Sent>,
+        watch: Option<&Watch>,
+        timeouts: Timeouts,
     ) -> Result<Response<Incoming>, Unanswered> {
-        let mut answer = pin!(self.sender.try_send_request(request));
+        let mut answer = pin!(answer);
         let is_sent = || watch.is_none_or(Watch::is_finished);
         let mut was_sent = is_sent();
         let mut pieces = 0;

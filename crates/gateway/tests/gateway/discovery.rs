@@ -85,18 +85,16 @@ async fn a_call_without_a_token_is_challenged_before_anything_else() {
     assert!(world.audited().is_empty(), "asking for the challenge is no event");
 }
 
-#[tokio::test]
-async fn every_refusal_has_its_status_and_challenge() {
-    let world = World::new().await;
-    let mut service = Service::start(echo).await;
-    let served = world.serve(service.address).await;
+/// What is wrong, the token, and the status, the error and the audited reason that it gets.
+type Refused = (&'static str, String, u16, &'static str, &'static str);
+
+fn refused(world: &World) -> Vec<Refused> {
     let own = |name: &str, value| world.issuer.sign(&with(claims("ada"), name, value));
     let stranger = crate::support::Issuer::new().sign(&claims("ada"));
     let foreign_twin = world.foreign.sign(&claims("ada"));
     let mut hello = world.token("ada");
     hello.replace_range(hello.len() - 4.., "AAAA");
-    world.revoked.revoke("sid-revoked");
-    let cases: &[(&str, String, u16, &str, &str)] = &[
+    vec![
         ("garbage", "garbage".into(), 401, "invalid_token", "token_malformed"),
         ("signature", hello, 401, "invalid_token", "signature_wrong"),
         ("another key", stranger, 401, "invalid_token", "signature_wrong"),
@@ -152,7 +150,16 @@ async fn every_refusal_has_its_status_and_challenge() {
             "access_denied",
             "unknown_subject",
         ),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn every_refusal_has_its_status_and_challenge() {
+    let world = World::new().await;
+    let mut service = Service::start(echo).await;
+    let served = world.serve(service.address).await;
+    world.revoked.revoke("sid-revoked");
+    let cases = refused(&world);
     for (index, (what, token, status, error, reason)) in cases.iter().enumerate() {
         let answer = call(served.address, post(token, "", PING)).await;
         assert_eq!((answer.status, answer.json()["error"].as_str()), (*status, Some(*error)), "{what}");
