@@ -36,8 +36,8 @@ pub struct OAuthConfig {
     pub refresh_absolute_lifetime: Duration,
     /// What access tokens are signed with; ES256 by default.
     pub signing_algorithm: SigningAlgorithm,
-    /// How many clients are kept that nobody ever signed in with; 10 000 by default. Of more, the oldest give way. Clients
-    /// that somebody signed in with are not counted, and stay.
+    /// How many clients are kept that nobody ever signed in with; 10 000 by default. Of more, those
+    /// registered first give way after a minute. Clients that somebody signed in with are not counted, and stay.
     pub max_unused_clients: u64,
     /// When a client that nobody ever signed in with is forgotten; one day by default.
     pub unused_client_lifetime: Duration,

@@ -3,7 +3,7 @@
 //! Each redirect is judged on its own: the allowed ones are kept, the others are reported, and only when none is left is
 //! the registration refused.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use audit::{Action, Event, Outcome, Party};
 use axum::{Extension, body::Body, extract::State, response::Response};
@@ -29,6 +29,10 @@ const MAX_NAME: usize = 128;
 const MAX_SCOPE: usize = 1024;
 /// The longest part of a refused redirect that is repeated in the answer.
 const MAX_ECHO: usize = 256;
+
+/// How long a client is safe from giving way to others while nobody has signed in with it yet. A flood can shut others
+/// out only by filling every place within this time, again and again.
+const REPLACEABLE_AFTER: Duration = Duration::from_mins(1);
 
 const AUTHORIZATION_CODE: &str = "authorization_code";
 const REFRESH_TOKEN: &str = "refresh_token";
@@ -135,8 +139,7 @@ async fn try_register(
         .request_id(request_id.0.as_str())
         .target(client.redirect_uris.join(" "));
     let confirm = || server.record(event.clone());
-    // Whoever registered before this had time to sign somebody in.
-    let replaceable = before(now, server.config.interaction_lifetime);
+    let replaceable = before(now, REPLACEABLE_AFTER);
     let max = server.config.max_unused_clients;
     let inserted = server.store.insert_client(&client, max, replaceable, &confirm).await;
     if inserted.map_err(Unavailable::from)? {
