@@ -116,18 +116,40 @@ async fn a_service_that_is_down_is_a_502_with_the_requests_id() {
     assert!(body["error"]["message"].is_string(), "{body}");
 }
 
+/// The scenario's AWS with each role's trust policy changed.
+fn aws_trusting(change: impl Fn(&mut Vec<Value>)) -> Value {
+    let mut aws: Value = serde_json::from_str(scenario::AWS).unwrap();
+    for role in aws.get_mut("roles").and_then(Value::as_array_mut).unwrap() {
+        change(role.pointer_mut("/trust_policy/Statement").and_then(Value::as_array_mut).unwrap());
+    }
+    aws
+}
+
 /// The tool's result says which permission is missing on which role.
 #[tokio::test]
 async fn sts_refuses_and_says_what_is_missing() {
-    for missing in ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"] {
-        let mut aws: Value = serde_json::from_str(scenario::AWS).unwrap();
-        for role in aws["roles"].as_array_mut().unwrap() {
-            for statement in role["trust_policy"]["Statement"].as_array_mut().unwrap() {
-                if let Some(actions) = statement["Action"].as_array_mut() {
-                    actions.retain(|action| action != missing);
-                }
-            }
+    let mut cases: Vec<(&str, Value)> = ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"]
+        .map(|missing| {
+            (
+                missing,
+                aws_trusting(|statements| {
+                    statements.retain(|one| one.get("Action") != Some(&json!(missing)))
+                }),
+            )
+        })
+        .into();
+    // All conditions on all actions: a request to tag has no source identity to compare.
+    let crowded = aws_trusting(|statements| {
+        for statement in statements.iter_mut().take(1) {
+            merge(
+                statement,
+                json!({ "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"] }),
+            );
         }
+        statements.truncate(1);
+    });
+    cases.push(("sts:TagSession", crowded));
+    for (missing, aws) in cases {
         let mut system = System::start(Options { aws: Some(aws), ..Options::default() });
         let answer =
             ada(&system).await.call_tool("s3_object_list", json!({ "bucket": "acme-lab" })).await.unwrap();

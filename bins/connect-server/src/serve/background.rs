@@ -33,24 +33,25 @@ pub(super) fn spawn(
 async fn follow_mapping(mapping: Arc<MappingSnapshots>, clock: Clock) {
     let mut interval = tokio::time::interval(MAPPING_INTERVAL);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut failing = false;
+    let mut problem = None;
     loop {
         interval.tick().await;
         match mapping.refresh(clock()).await {
             Ok(changed) => {
-                if failing {
+                if problem.take().is_some() {
                     tracing::info!("the mapping is followed again");
                 }
                 if changed {
                     tracing::info!("the mapping changed");
                 }
-                failing = false;
             }
             Err(error) => {
-                if !failing {
-                    tracing::error!("decisions go on from memory for a while: {}", Chain(&error));
+                // Every other problem of one outage is told once.
+                let words = Chain(&error).to_string();
+                if problem.as_ref() != Some(&words) {
+                    tracing::error!("decisions go on from memory for a while: {words}");
+                    problem = Some(words);
                 }
-                failing = true;
             }
         }
     }
@@ -94,6 +95,12 @@ pub(super) fn observe(metrics: &Metrics, gateway: &Arc<GatewayMetrics>, audit: &
             observer.observe(now.cache_hits, &[opentelemetry::KeyValue::new("result", "hit")]);
             observer.observe(now.cache_misses, &[opentelemetry::KeyValue::new("result", "miss")]);
         })
+        .build();
+    let counters = Arc::clone(gateway);
+    meter
+        .u64_observable_counter("connect_unrecorded_denials")
+        .with_description("Refusals of callers without a token that were counted instead of audited")
+        .with_callback(move |observer| observer.observe(counters.snapshot().unrecorded_denials, &[]))
         .build();
     let audit = audit.clone();
     meter

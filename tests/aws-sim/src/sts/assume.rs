@@ -74,7 +74,6 @@ fn authorize(
     inherited: &Tags,
     source_identity: Option<&str>,
 ) -> Result<(), ApiError> {
-    let context = context(world, inbound, role, requested, source_identity);
     let caller = inbound.caller.credential.as_ref();
     let mut actions = vec!["sts:AssumeRole"];
     if !requested.tags.is_empty() || !inherited.is_empty() {
@@ -84,6 +83,7 @@ fn authorize(
         actions.push("sts:SetSourceIdentity");
     }
     for action in actions {
+        let context = context(action, world, inbound, role, requested, source_identity);
         let request = Request {
             principal: &caller.principal,
             action,
@@ -98,7 +98,10 @@ fn authorize(
     Ok(())
 }
 
+/// The keys that the service authorization reference gives each of the three actions, and no others: a condition on
+/// a key that an action lacks does not hold for it.
 fn context(
+    action: &str,
     world: &World,
     inbound: &Inbound,
     role: &Role,
@@ -106,18 +109,23 @@ fn context(
     source_identity: Option<&str>,
 ) -> Context {
     let mut context = world.context(inbound);
-    context.set("sts:RoleSessionName", requested.session_name.as_str());
-    if let Some(source_identity) = source_identity {
+    let assumes = action == "sts:AssumeRole";
+    if assumes {
+        context.set("sts:RoleSessionName", requested.session_name.as_str());
+    }
+    if let Some(external_id) = requested.external_id.as_deref().filter(|_| assumes) {
+        context.set("sts:ExternalId", external_id);
+    }
+    if let Some(source_identity) = source_identity.filter(|_| assumes || action == "sts:SetSourceIdentity") {
         context.set("sts:SourceIdentity", source_identity);
     }
-    if let Some(external_id) = &requested.external_id {
-        context.set("sts:ExternalId", external_id.as_str());
+    if assumes || action == "sts:TagSession" {
+        for (key, value) in requested.tags.iter() {
+            context.set(&format!("aws:RequestTag/{key}"), value);
+        }
+        context.set_many("aws:TagKeys", requested.tags.iter().map(|(key, _)| key));
+        context.set_many("sts:TransitiveTagKeys", requested.transitive_keys.iter().map(String::as_str));
     }
-    for (key, value) in requested.tags.iter() {
-        context.set(&format!("aws:RequestTag/{key}"), value);
-    }
-    context.set_many("aws:TagKeys", requested.tags.iter().map(|(key, _)| key));
-    context.set_many("sts:TransitiveTagKeys", requested.transitive_keys.iter().map(String::as_str));
     context.set("aws:ResourceAccount", role.account.as_str());
     for (key, value) in role.tags.iter() {
         context.set(&format!("aws:ResourceTag/{key}"), value);

@@ -91,17 +91,24 @@ fn fields(arguments: &[String]) -> Result<Fields, CliError> {
         let Some((name, text)) = argument.split_once('=') else {
             return Err(CliError::Input(format!("{argument:?} is not of the form field=value")));
         };
-        if fields.insert(name.to_owned(), value(text)).is_some() {
+        if fields.insert(name.to_owned(), value(name, text)).is_some() {
             return Err(CliError::Input(format!("{name} is given twice")));
         }
     }
     Ok(fields)
 }
 
-/// A TOML value, or else the text itself; nothing at all is null.
-fn value(text: &str) -> Value {
+/// Fields that are numbers; anywhere else digits are text.
+const NUMBERS: [&str; 5] = ["burst", "duration_seconds", "id", "priority", "requests_per_minute"];
+
+/// A TOML value where one is meant, or else the text itself; nothing at all is null.
+fn value(name: &str, text: &str) -> Value {
     if text.is_empty() {
         return Value::Null;
+    }
+    let is_structured = text.starts_with(['[', '{', '"', '\'']) || ["true", "false"].contains(&text);
+    if !is_structured && !NUMBERS.contains(&name) {
+        return Value::String(text.to_owned());
     }
     let table = toml::from_str::<Fields>(&format!("value = {text}")).ok();
     table.and_then(|mut table| table.remove("value")).unwrap_or_else(|| Value::String(text.to_owned()))
@@ -154,6 +161,14 @@ mod tests {
         let row = changed(RowKind::Rule, &fields, &stored());
         let Ok(Row::Rule(rule)) = row else { panic!("{row:?}") };
         assert_eq!((rule.id, rule.conditions.len()), (7, 1));
+    }
+
+    #[test]
+    fn digits_are_text_where_text_is_meant() {
+        let row =
+            changed(RowKind::Subject, &arguments("issuer=https://idp subject=1234 tenant=acme"), &stored());
+        let Ok(Row::Subject(subject)) = row else { panic!("{row:?}") };
+        assert_eq!(subject.subject, "1234");
     }
 
     #[test]
