@@ -119,7 +119,11 @@ fn read_config(
     let text =
         |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
     let document = Document::load(file, PREFIX, environment.into_iter().filter_map(text))?;
-    Ok(Config::read(&document)?)
+    let config = Config::read(&document)?;
+    for name in document.unknown_variables() {
+        let _ = writeln!(io::stderr(), "connect-server: the variable {name} is not a setting and is ignored");
+    }
+    Ok(config)
 }
 
 fn start_logging(config: &Config) -> Result<(), CliError> {

@@ -36,6 +36,15 @@ fn the_smallest_configuration_has_safe_defaults() {
 }
 
 #[test]
+fn contradictions_are_told_beside_single_mistakes() {
+    let text = format!("replicas = 2\n{GOOD}weight = 1\n[brand]\nsupport_link = \"ftp://x\"");
+    let problems = read(&text, &[]).map(drop).unwrap_err();
+    for part in ["replicas: found several", "service[0].weight: found an unknown key", "brand.support_link"] {
+        assert!(problems.contains(part), "{part} is missing in:\n{problems}");
+    }
+}
+
+#[test]
 fn variables_replace_the_file() {
     let variables = [
         ("CONNECT_ALLOWED_HOSTS", ""),
@@ -75,6 +84,10 @@ fn what_makes_no_sense_is_refused_with_its_key() {
         (
             GOOD.split("[[identity_provider]]").next().unwrap().to_owned(),
             "identity_provider: found nobody who can sign in",
+        ),
+        (
+            format!("{GOOD}[[trusted_issuer]]\nissuer = \"https://a.example\"\nalgorithms = [\"RS256\"]"),
+            "trusted_issuer: found source_identity_prefix \"\" for two issuers",
         ),
         (format!("{GOOD}client_secret = \"hunter2\""), "service[0].client_secret: found an unknown key"),
     ];

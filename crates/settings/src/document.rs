@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -18,6 +18,8 @@ pub struct Document {
     pub(crate) prefix: String,
     pub(crate) folder: PathBuf,
     pub(crate) environment: BTreeMap<String, String>,
+    /// Names of variables that were looked for.
+    pub(crate) asked: RefCell<BTreeSet<String>>,
     root: BTreeMap<String, Node>,
 }
 
@@ -75,7 +77,19 @@ impl Document {
     ) -> Result<Self, Problems> {
         let root = node::parse(text, place).map_err(Problems)?;
         let environment = environment.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        Ok(Self { prefix: prefix.to_owned(), folder, environment, root })
+        let asked = RefCell::default();
+        Ok(Self { prefix: prefix.to_owned(), folder, environment, asked, root })
+    }
+
+    /// Variables that begin with the prefix and were not asked for: misspelt, or another program's. Known after
+    /// [`read`](Self::read).
+    #[must_use]
+    pub fn unknown_variables(&self) -> Vec<String> {
+        let asked = self.asked.borrow();
+        let prefix = format!("{}_", self.prefix);
+        let names =
+            self.environment.keys().filter(|name| name.starts_with(&prefix) && !asked.contains(*name));
+        names.cloned().collect()
     }
 
     /// Reads all settings with `read`, which answers `None` where a setting it needs is missing or wrong.

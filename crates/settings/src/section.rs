@@ -141,6 +141,7 @@ impl<'a> Section<'a> {
                 .map_err(|error| format!("a file {target:?} that cannot be read ({error})"))
                 .map(|text| text.trim_end_matches(['\r', '\n']).to_owned()),
             "env" => {
+                self.document.asked.borrow_mut().insert(target.clone());
                 let value = self.document.environment.get(target).cloned();
                 value.ok_or_else(|| format!("a reference to the variable {target:?}, which is not set"))
             }
@@ -208,6 +209,7 @@ impl<'a> Section<'a> {
 
     fn table_or_variable(&self, key: &str) -> Option<Node> {
         let variable = self.variable_of(key);
+        self.document.asked.borrow_mut().insert(variable.clone());
         let Some(text) = self.document.environment.get(&variable).filter(|_| !self.name.contains('[')) else {
             return self.table.get(key).cloned();
         };

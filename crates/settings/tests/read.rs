@@ -79,6 +79,14 @@ fn a_variable_replaces_what_the_file_says() {
 }
 
 #[test]
+fn variables_that_nobody_asked_for_are_known() {
+    let variables = [("APP_HOST", "a"), ("APP_SECRET", "s"), ("APP_HOTS", "b"), ("OTHER_HOST", "c")];
+    let document = Document::parse("key = { env = \"APP_SECRET\" }", "APP", variables).unwrap();
+    document.read(|root| Some((root.required::<String>("host", "a host")?, root.secret("key")?))).unwrap();
+    assert_eq!(document.unknown_variables(), ["APP_HOTS"]);
+}
+
+#[test]
 fn a_section_is_present_when_the_file_or_a_variable_writes_it() {
     for (text, variables, present) in [
         ("", vec![], false),

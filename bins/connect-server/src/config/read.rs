@@ -1,6 +1,11 @@
 //! From a document to the configuration.
 
-use std::{collections::HashSet, net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    net::SocketAddr,
+    num::NonZeroUsize,
+    time::Duration,
+};
 
 use connect_hosts::AllowedHosts;
 use settings::{Section, Span};
@@ -25,7 +30,23 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
     let trusted_issuers = all(root.sections("trusted_issuer"), trusted_issuer);
     let services = all(root.sections("service"), service);
     let brand = brand(root.section("brand"));
-    let config = Config {
+
+    // What is right alone may be wrong together.
+    let (services_read, providers_read) = (services.as_deref(), identity_providers.as_deref());
+    let (users_read, issuers_read) = (static_users.as_deref(), trusted_issuers.as_deref());
+    static_users_are_local(root, public_url.as_ref(), users_read);
+    replicas_share_a_server(root, replicas, database.as_ref());
+    if !allowed_hosts.is_empty() {
+        somebody_reaches_something(root, services_read, providers_read, users_read);
+    }
+    prefixes_differ(root, providers_read, issuers_read);
+    names_differ(root, "service", services_read, |service| service.name.as_str());
+    names_differ(root, "service", services_read, |service| service.path.as_str());
+    names_differ(root, "identity_provider", providers_read, |provider| provider.id.as_str());
+    names_differ(root, "static_user", users_read, |user| &user.username);
+    names_differ(root, "trusted_issuer", issuers_read, |issuer| &issuer.issuer);
+
+    Some(Config {
         public_url: public_url?,
         allowed_hosts,
         ignored_hosts: ignored.iter().map(ToString::to_string).collect(),
@@ -40,9 +61,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
         trusted_issuers: trusted_issuers?,
         services: services?,
         brand: brand?,
-    };
-    contradictions(root, &config);
-    Some(config)
+    })
 }
 
 /// One text, as the CloudFormation parameter has it, or a list.
@@ -50,48 +69,72 @@ fn allowed_hosts(root: &mut Section<'_>) -> String {
     root.text_or_list("allowed_hosts", "redirect origins separated by commas").join(",")
 }
 
-/// What is right alone and wrong together.
-fn contradictions(root: &Section<'_>, config: &Config) {
-    if !config.static_users.is_empty() && !config.public_url.is_loopback() {
+/// People with passwords in the configuration are for trying things out.
+fn static_users_are_local(root: &Section<'_>, public_url: Option<&PublicUrl>, users: Option<&[StaticUser]>) {
+    if users.is_some_and(|users| !users.is_empty()) && public_url.is_some_and(|url| !url.is_loopback()) {
         root.contradiction(
             "static_user",
             "people with passwords in the configuration behind a public address",
             "no static_user, or a public_url on localhost: they are for trying things out",
         );
     }
-    if config.replicas > 1 && !config.database.url.is_shared() {
+}
+
+fn replicas_share_a_server(root: &Section<'_>, replicas: Option<NonZeroUsize>, database: Option<&Database>) {
+    let several = replicas.is_some_and(|replicas| replicas.get() > 1);
+    if several && database.is_some_and(|database| !database.url.is_shared()) {
         root.contradiction(
             "replicas",
             "several replicas on an SQLite file",
             "1, or a PostgreSQL database.url",
         );
     }
-    if config.allowed_hosts.is_empty() {
-        return;
-    }
-    if config.services.is_empty() {
+}
+
+/// Without anybody to sign in, or anything to reach, only a disabled Connect makes sense.
+fn somebody_reaches_something(
+    root: &Section<'_>,
+    services: Option<&[Service]>,
+    providers: Option<&[IdentityProvider]>,
+    users: Option<&[StaticUser]>,
+) {
+    if services.is_some_and(<[_]>::is_empty) {
         root.contradiction("service", "no service", "at least one [[service]]");
     }
-    if config.identity_providers.is_empty() && config.static_users.is_empty() {
+    if providers.is_some_and(<[_]>::is_empty) && users.is_some_and(<[_]>::is_empty) {
         root.contradiction(
             "identity_provider",
             "nobody who can sign in",
             "at least one [[identity_provider]]",
         );
     }
-    for (key, twice) in [
-        ("service", duplicate(config.services.iter().map(|service| service.name.as_str()))),
-        ("service", duplicate(config.services.iter().map(|service| service.path.as_str()))),
-        (
-            "identity_provider",
-            duplicate(config.identity_providers.iter().map(|provider| provider.id.as_str())),
-        ),
-        ("static_user", duplicate(config.static_users.iter().map(|user| user.username.as_str()))),
-        ("trusted_issuer", duplicate(config.trusted_issuers.iter().map(|issuer| issuer.issuer.as_str()))),
-    ] {
-        if let Some(twice) = twice {
-            root.contradiction(key, &format!("{twice:?} twice"), "a value of its own for each");
-        }
+}
+
+/// Two issuers with one prefix could have two people with one source identity.
+fn prefixes_differ(
+    root: &Section<'_>,
+    providers: Option<&[IdentityProvider]>,
+    issuers: Option<&[TrustedIssuer]>,
+) {
+    let of_providers = providers.unwrap_or_default().iter();
+    let of_issuers = issuers.unwrap_or_default().iter();
+    // One organisation may be both; it is the same issuer then, and needs one prefix.
+    let named: BTreeMap<&str, &str> = of_providers
+        .map(|provider| (provider.issuer.as_str(), provider.source_identity_prefix.as_str()))
+        .chain(of_issuers.map(|issuer| (issuer.issuer.as_str(), issuer.source_identity_prefix.as_str())))
+        .collect();
+    if let Some(twice) = duplicate(named.into_values()) {
+        root.contradiction(
+            if issuers.is_some_and(<[_]>::is_empty) { "identity_provider" } else { "trusted_issuer" },
+            &format!("source_identity_prefix {twice:?} for two issuers"),
+            "a prefix of its own for each, so that CloudTrail tells their people apart",
+        );
+    }
+}
+
+fn names_differ<T>(root: &Section<'_>, key: &str, items: Option<&[T]>, name: fn(&T) -> &str) {
+    if let Some(twice) = duplicate(items.unwrap_or_default().iter().map(name)) {
+        root.contradiction(key, &format!("{twice:?} twice"), "a value of its own for each");
     }
 }
 
