@@ -22,6 +22,9 @@ use crate::{
     stdio::{self, StdioError},
 };
 
+/// Without the transport's lines for every request, which quote whatever the caller sent.
+const DEFAULT_FILTER: &str = "info,rmcp=error";
+
 #[derive(Debug, Parser)]
 #[command(
     name = "mcp-server",
@@ -129,7 +132,7 @@ fn document(
 }
 
 fn start_logging(log: &Log) -> Result<(), InitTracingError> {
-    init_tracing(log.format, log.filter.as_deref())
+    init_tracing(log.format, Some(log.filter.as_deref().unwrap_or(DEFAULT_FILTER)))
 }
 
 fn block_on(work: impl Future<Output = Result<(), CliError>>) -> Result<(), CliError> {

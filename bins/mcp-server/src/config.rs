@@ -10,6 +10,7 @@ use std::{
 };
 
 use decision::{AccountId, Partition};
+use mcp_core::BucketName;
 use settings::{Document, Problems, Section};
 use telemetry::LogFormat;
 
@@ -126,7 +127,7 @@ impl Config {
             let transitive_tags =
                 root.or("transitive_tags", TransitiveTags::EXPECTED, TransitiveTags::default());
             let session_policies = session_policies(root);
-            let buckets = root.list("buckets", "a bucket name");
+            let buckets = buckets(root);
             let audit_file = root.section("audit").path("file", "the path of a file to append to");
             let log = log(root.section("log"));
             Some(Self {
@@ -160,11 +161,16 @@ impl LocalConfig {
             let region = root.optional("region", Region::EXPECTED);
             let s3_endpoint = root.optional("s3_endpoint", EndpointUrl::EXPECTED);
             let s3_path_style = root.or("s3_path_style", "true or false", false);
-            let buckets = root.list("buckets", "a bucket name");
+            let buckets = buckets(root);
             let log = log(root.section("log"));
             Some(Self { region, s3_endpoint, s3_path_style: s3_path_style?, buckets, log: log? })
         })
     }
+}
+
+fn buckets(root: &mut Section<'_>) -> Vec<String> {
+    let names: Vec<BucketName> = root.list("buckets", "a bucket name, not an ARN or access point");
+    names.iter().map(|name| name.as_str().to_owned()).collect()
 }
 
 fn listen(mut section: Section<'_>) -> (Option<SocketAddr>, Option<SocketAddr>, Vec<String>) {
@@ -267,6 +273,17 @@ mod tests {
         for accounts in ["", "allowed_accounts = []", "allowed_accounts = [\"*\"]"] {
             let problems = read(&format!("region = \"eu-central-1\"\n{accounts}")).unwrap_err();
             assert!(problems.to_string().contains("allowed_accounts"), "{problems}");
+        }
+    }
+
+    #[test]
+    fn buckets_are_plain_names() {
+        for (buckets, good) in
+            [("\"acme-data\"", true), ("\"Acme\"", false), ("\"a--use1-az4--x-s3\"", false), ("\"\"", false)]
+        {
+            let account = "allowed_accounts = [\"111122223333\"]";
+            let read = read(&format!("region = \"eu-central-1\"\n{account}\nbuckets = [{buckets}]"));
+            assert_eq!(read.is_ok(), good, "{buckets}");
         }
     }
 

@@ -11,7 +11,9 @@
 //! * *A call without a decision* (SEC-42 to 45): refused with 403 before anything parses the body. Whoever can reach
 //!   the port can send headers, so only the gateway may reach it (SEC-53): by default it listens on the loopback.
 //! * *A role of somebody else's account* (SEC-50): only the configured accounts' roles are assumed.
-//! * *Unrecorded work*: while the audit log cannot record, requests are refused with 503.
+//! * *Unrecorded work*: while the audit log cannot record, requests are refused with 503. Recording does not wait for
+//!   the disk, so a call that comes in between a sink's breaking and its discovery still runs; see crate `audit`.
+//! * *Exhaustion* (SEC-55): heads, bodies, answers, time and requests at once are bounded, the last also for one caller.
 
 mod admission;
 mod base;
@@ -19,9 +21,11 @@ mod cli;
 mod config;
 mod listener;
 mod meters;
+mod places;
 mod recorder;
 mod serve;
 mod stdio;
+mod wire;
 
 pub use cli::run;
 pub use config::{Config, EndpointUrl, LocalConfig, Log, Region, TransitiveTags};

@@ -1,16 +1,13 @@
 //! The HTTP server, wired.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use audit::{AuditLog, FileSink, StdoutSink};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use axum::{
     Router,
-    extract::Request,
-    middleware::{Next, from_fn, from_fn_with_state},
-    response::{IntoResponse as _, Response},
+    middleware::{from_fn, from_fn_with_state},
 };
-use http::StatusCode;
 use mcp_core::{Platform, PlatformConfig, PlatformServer};
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
@@ -25,13 +22,13 @@ use crate::{
     config::{Config, EndpointUrl},
     listener::listen,
     meters::Meters,
+    places::{Places, places_layer},
     recorder::{RecordedAssumption, Recorder},
+    wire::wire_layer,
 };
 
 /// The most bytes of a request's body.
-const MAX_BODY: usize = 4 * 1024 * 1024;
-/// How long one request may take, from its head to its answer: a body that trickles in and a tool that hangs end here.
-const DEADLINE: Duration = Duration::from_mins(1);
+const MAX_BODY: usize = 1024 * 1024;
 
 /// What the server takes from the machine it runs on, or from the process it runs in.
 pub struct Surroundings {
@@ -163,15 +160,9 @@ fn public_routes(config: &Config, sessions: Sessions, recorder: Recorder) -> Rou
     let admission = Arc::new(Admission::new(config, sessions, recorder));
     Router::new()
         .route_service("/mcp", mcp)
+        .layer(from_fn_with_state(Arc::new(Places::default()), places_layer))
         .layer(from_fn_with_state(admission, decision_layer))
-        .layer(from_fn(deadline))
-}
-
-async fn deadline(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(DEADLINE, next.run(request)).await {
-        Ok(answer) => answer,
-        Err(_) => StatusCode::GATEWAY_TIMEOUT.into_response(),
-    }
+        .layer(from_fn(wire_layer))
 }
 
 fn private_routes(metrics: Metrics, recorder: Recorder) -> Router {

@@ -50,16 +50,21 @@ async fn legacy_clients_initialize_and_call() {
         let (status, answer) = stack.send(legacy(None), &request("initialize", &params)).await;
         assert_eq!((status, &answer["result"]["protocolVersion"]), (200, &json!(given)), "{asked}: {answer}");
         assert!(answer["result"]["capabilities"].get("prompts").is_none());
+        let instructions = answer["result"]["instructions"].as_str().unwrap();
+        assert!(instructions.contains("your own IAM role"), "{instructions}");
     }
     let initialized = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
     let (status, body) = stack.send(legacy(Some("2025-06-18")), &initialized).await;
     assert_eq!((status, body), (202, Value::String(String::new())));
 
-    for version in [None, Some("2025-03-26"), Some("2025-06-18"), Some("2025-11-25")] {
+    // A client of 2024-11-05 is offered another revision; if it goes on with its own, it is served.
+    for version in [None, Some("2024-11-05"), Some("2025-03-26"), Some("2025-06-18"), Some("2025-11-25")] {
         let (_, pong) = stack.send(legacy(version), &request("ping", &json!({}))).await;
         assert_eq!(pong["result"], json!({}), "{version:?}");
         let (_, listed) = stack.send(legacy(version), &request("tools/list", &json!({}))).await;
-        assert_eq!(listed["result"]["tools"].as_array().unwrap().len(), 4, "{listed}");
+        let tools = listed["result"]["tools"].as_array().unwrap();
+        assert_eq!(tools.len(), 4, "{listed}");
+        assert!(tools.iter().all(|tool| tool["title"].is_string()), "{listed}");
         let call = json!({ "name": "object_read", "arguments": { "uri": "s3://t1-data/who.txt" } });
         let (_, read) = stack.send(legacy(version), &request("tools/call", &call)).await;
         assert_eq!(read["result"]["structuredContent"]["text"], "data of t1", "{read}");
@@ -134,6 +139,6 @@ async fn batches_and_nonsense_are_refused() {
     let ping = request("ping", &json!({}));
     for body in [json!([ping.clone(), ping]), json!("x"), json!({ "jsonrpc": "2.0" })] {
         let (status, answer) = stack.send(legacy(None), &body).await;
-        assert!((400..500).contains(&status), "{body}: {status} {answer}");
+        assert_eq!((status, &answer["error"]["code"]), (400, &json!(-32700)), "{body}: {answer}");
     }
 }

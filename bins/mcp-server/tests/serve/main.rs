@@ -7,3 +7,4 @@ mod failures;
 mod isolation;
 mod refusals;
 mod support;
+mod wire;

@@ -87,6 +87,13 @@ async fn the_clients_token_decides_nothing() {
     only_token.insert("authorization", HeaderValue::from_static("Bearer eyJhbGciOiJub25lIn0.e30."));
     let (status, _) = stack.send(only_token, &tool_call("auth_status", &json!({}))).await;
     assert_eq!(status, 403);
+    // Not even what gives away nothing but the tools.
+    for method in ["initialize", "tools/list", "ping", "server/discover"] {
+        let mut garbage = HeaderMap::new();
+        garbage.insert("authorization", HeaderValue::from_static("Bearer garbage"));
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": {} });
+        assert_eq!(stack.send(garbage, &body).await.0, 403, "{method}");
+    }
     let garbage = with("authorization", "Bearer garbage");
     let (status, answer) = stack.send(garbage, &tool_call("auth_status", &json!({}))).await;
     assert_eq!((status, &answer["result"]["isError"]), (200, &json!(false)), "{answer}");
@@ -117,7 +124,7 @@ async fn unknown_hosts_and_large_bodies_are_refused() {
     let stack = Stack::start().await;
     let (status, _) = stack.send(with("host", "evil.test"), &tool_call("auth_status", &json!({}))).await;
     assert_eq!(status, 403);
-    let large = tool_call("auth_status", &json!({ "x": "a".repeat(5 * 1024 * 1024) }));
+    let large = tool_call("auth_status", &json!({ "x": "a".repeat(1024 * 1024) }));
     let (status, _) = stack.send(headers(&decision("t1", "ada")), &large).await;
     assert_eq!(status, 413);
 }
