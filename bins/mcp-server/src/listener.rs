@@ -43,7 +43,7 @@ async fn serve(
     head_timeout: Duration,
 ) {
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(MAX_HEAD);
+    server.timer(TokioTimer::new()).header_read_timeout(head_timeout).max_header_size(MAX_HEAD);
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = tokio::select! {

@@ -29,7 +29,7 @@ impl Recorder {
         self.log.is_healthy()
     }
 
-    /// Records that a call was refused because nothing can be recorded: the attempt finds out whether it can again.
+    /// Records, as soon as that is possible again, that a call was refused because nothing can be recorded.
     pub(crate) fn refused_unrecordable(&self, party: Arc<Party>, request_id: &RequestId) {
         let event = Event::new(Action::Deny, Outcome::Failure, party);
         // The caller is refused either way.

@@ -2,8 +2,12 @@
 //!
 //! An [`Event`] is an [`Action`] with an [`Outcome`] and the [`Party`] it concerns. [`AuditLog::record`] hands it to a
 //! writer thread and returns at once, so the request path never waits for a disk. When the writer cannot keep up or
-//! its [`Sink`] fails, `record` answers [`AuditUnavailable`] and the caller refuses what it was about to allow:
-//! nothing is done that could not be recorded.
+//! its [`Sink`] fails, `record` answers [`AuditUnavailable`] and the caller refuses what it was about to allow.
+//!
+//! Recording ahead of the disk has a price: that a sink broke is known once a write fails, and events that were taken
+//! until then have been acted on. They are kept in memory with their order and ids and written when the sink works
+//! again, which is tried every second; they are lost, and counted, only if the process ends first or 8 MiB are waiting.
+//! Who may not pay that price waits for the disk with [`AuditLog::flush`] and asks [`AuditLog::is_healthy`].
 //!
 //! This crate decides nothing and filters nothing. It never sees a token, a code or a credential: no field can hold one
 //! by design, and free text is limited to reasons that this project writes itself.
@@ -25,6 +29,7 @@
 //! * *Log injection* (SEC-54): lines are JSON with every control character, line separator and bidirectional control
 //!   escaped; over-long text is cut at [`MAX_TEXT`] bytes.
 //! * *Silent loss*: the queue is bounded, a full queue is an error for the caller and is counted.
+//! * *Half a line*: after a write to a file that broke off, the next event begins on a line of its own.
 
 mod event;
 mod log;

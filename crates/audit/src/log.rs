@@ -5,10 +5,10 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
+        mpsc::{Receiver, RecvError, RecvTimeoutError, Sender, SyncSender, channel, sync_channel},
     },
     thread,
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use uuid::{NoContext, Timestamp, Uuid};
@@ -20,6 +20,13 @@ pub const QUEUE_CAPACITY: usize = 16_384;
 
 /// The lines joined into one write, at most.
 const BATCH: usize = 256;
+
+/// How long until a failed write is tried again, also when no event asks for it: whoever balances load sends nothing
+/// to a process that says it is not ready.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// The most bytes of lines that are kept for a failed sink. What comes then is lost, and counted.
+const MAX_KEPT: usize = 8 * 1024 * 1024;
 
 /// The event could not be recorded; what it would have recorded must not be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,9 +71,8 @@ impl AuditLog {
     /// Queues an event. It never blocks.
     ///
     /// # Errors
-    /// [`AuditUnavailable`] when the queue is full or the sink failed last time; the event is counted as
-    /// [lost](Self::lost). A refused event is still offered
-    /// to a failed sink, to find out whether it works again.
+    /// [`AuditUnavailable`] when the queue is full, in which case the event is [lost](Self::lost), or when the sink
+    /// failed last time: then it waits with the others for the sink to work again.
     pub fn record(&self, event: Event) -> Result<(), AuditUnavailable> {
         let message = Message::Event(Box::new(((self.clock)(), event)));
         let queued = self.queue.try_send(message);
@@ -77,7 +83,7 @@ impl AuditLog {
         Ok(())
     }
 
-    /// Whether events can be recorded now.
+    /// Whether events can be recorded now, as far as the last write tells.
     #[must_use]
     pub fn is_healthy(&self) -> bool {
         !self.state.failed.load(Ordering::Acquire)
@@ -89,7 +95,7 @@ impl AuditLog {
         self.state.lost.load(Ordering::Relaxed)
     }
 
-    /// Waits until everything recorded before the call has been handed to the sink.
+    /// Waits until everything recorded before the call has been offered to the sink.
     pub fn flush(&self) {
         let (done, wait) = channel();
         if self.queue.send(Message::Flush(done)).is_ok() {
@@ -105,26 +111,21 @@ impl std::fmt::Debug for AuditLog {
     }
 }
 
-fn write_all(messages: &Receiver<Message>, mut sink: impl Sink, state: &State) {
-    let mut lines = String::new();
-    while let Ok(first) = messages.recv() {
+fn write_all(messages: &Receiver<Message>, sink: impl Sink, state: &State) {
+    let mut writer = Writer { sink, lines: String::new(), events: 0, state };
+    loop {
+        let first = match writer.wait(messages) {
+            Ok(first) => first,
+            Err(RecvError) => return writer.give_up(),
+        };
         let mut waiting = Vec::new();
-        let mut events = 0;
-        for message in std::iter::once(first).chain(messages.try_iter().take(BATCH)) {
+        for message in first.into_iter().chain(messages.try_iter().take(BATCH)) {
             match message {
-                Message::Event(timed) => {
-                    let (at, event) = *timed;
-                    event.render(event_id(at), at, &mut lines);
-                    lines.push('\n');
-                    events += 1;
-                }
+                Message::Event(timed) => writer.add(timed.0, &timed.1),
                 Message::Flush(done) => waiting.push(done),
             }
         }
-        if !lines.is_empty() {
-            keep(&mut sink, &lines, events, state);
-            lines.clear();
-        }
+        writer.write();
         for done in waiting {
             // Whoever asked may have gone.
             let _ = done.send(());
@@ -132,15 +133,65 @@ fn write_all(messages: &Receiver<Message>, mut sink: impl Sink, state: &State) {
     }
 }
 
-fn keep(sink: &mut impl Sink, lines: &str, events: u64, state: &State) {
-    let written = sink.write(lines.as_bytes());
-    let failed_before = state.failed.swap(written.is_err(), Ordering::AcqRel);
-    match written {
-        Ok(()) if failed_before => tracing::info!("the audit sink records events again"),
-        Ok(()) => {}
-        Err(error) => {
-            state.lost.fetch_add(events, Ordering::Relaxed);
-            tracing::error!(%error, "the audit sink failed; calls are refused until it records again");
+/// The sink, and the lines that it has not kept yet.
+struct Writer<'s, S> {
+    sink: S,
+    lines: String,
+    /// How many events the lines are.
+    events: u64,
+    state: &'s State,
+}
+
+impl<S: Sink> Writer<'_, S> {
+    /// The next message, or none when it is time to try again what failed.
+    fn wait(&self, messages: &Receiver<Message>) -> Result<Option<Message>, RecvError> {
+        if self.lines.is_empty() {
+            return messages.recv().map(Some);
+        }
+        match messages.recv_timeout(RETRY) {
+            Ok(message) => Ok(Some(message)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(RecvError),
+        }
+    }
+
+    fn add(&mut self, at: SystemTime, event: &Event) {
+        if self.lines.len() >= MAX_KEPT {
+            self.state.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        event.render(event_id(at), at, &mut self.lines);
+        self.lines.push('\n');
+        self.events += 1;
+    }
+
+    /// Offers the lines to the sink; they stay until it has kept them.
+    fn write(&mut self) {
+        if self.lines.is_empty() {
+            return;
+        }
+        let written = self.sink.write(self.lines.as_bytes());
+        let failed_before = self.state.failed.swap(written.is_err(), Ordering::AcqRel);
+        match written {
+            Ok(()) => {
+                self.lines.clear();
+                self.events = 0;
+                if failed_before {
+                    tracing::info!("the audit sink records events again");
+                }
+            }
+            Err(error) if !failed_before => {
+                tracing::error!(%error, "the audit sink failed; calls are refused until it records again");
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Nobody can record any more.
+    fn give_up(self) {
+        self.state.lost.fetch_add(self.events, Ordering::Relaxed);
+        if self.events > 0 {
+            tracing::error!(events = self.events, "the audit sink never kept these events");
         }
     }
 }

@@ -56,30 +56,78 @@ fn a_line_is_one_json_object_with_every_member() {
     );
 }
 
-struct Switch(Arc<AtomicBool>);
+/// A sink that fails while it is told to.
+struct Breakable {
+    broken: Arc<AtomicBool>,
+    inner: MemorySink,
+}
 
-impl Sink for Switch {
-    fn write(&mut self, _: &[u8]) -> io::Result<()> {
-        if self.0.load(Ordering::SeqCst) { Err(io::Error::other("disk full")) } else { Ok(()) }
+impl Sink for Breakable {
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(io::Error::other("disk full"));
+        }
+        self.inner.write(lines)
+    }
+}
+
+fn broken_sink() -> (Arc<AtomicBool>, MemorySink, Breakable) {
+    let (broken, kept) = (Arc::new(AtomicBool::new(true)), MemorySink::default());
+    let sink = Breakable { broken: Arc::clone(&broken), inner: kept.clone() };
+    (broken, kept, sink)
+}
+
+fn event(reason: &'static str) -> Event {
+    Event::new(Action::Allow, Outcome::Success, party()).reason(reason)
+}
+
+/// Ends only if the log tries the sink again by itself; otherwise the run's time limit ends it.
+fn wait_until_healthy(log: &AuditLog) {
+    while !log.is_healthy() {
+        std::thread::yield_now();
     }
 }
 
 #[test]
-fn a_failing_sink_refuses_events_until_it_works_again() {
-    let broken = Arc::new(AtomicBool::new(true));
-    let log = AuditLog::start(Switch(Arc::clone(&broken)), clock).unwrap();
-    let event = || Event::new(Action::Allow, Outcome::Success, party());
-    log.record(event()).unwrap();
+fn a_failing_sink_refuses_events_and_loses_none() {
+    let (broken, kept, sink) = broken_sink();
+    let log = AuditLog::start(sink, clock).unwrap();
+    // Nobody knows yet that the sink is broken.
+    log.record(event("first")).unwrap();
     log.flush();
-    assert_eq!(log.record(event()), Err(AuditUnavailable));
     assert!(!log.is_healthy());
-    broken.store(false, Ordering::SeqCst);
-    // The event that is refused is still offered to the sink, which shows that it is back.
-    let _ = log.record(event());
+    assert_eq!(log.record(event("second")), Err(AuditUnavailable));
     log.flush();
-    assert!(log.is_healthy());
-    log.record(event()).unwrap();
-    assert!(log.lost() >= 1);
+    broken.store(false, Ordering::SeqCst);
+    // Nothing is recorded now: the log tries again by itself.
+    wait_until_healthy(&log);
+    log.record(event("third")).unwrap();
+    log.flush();
+    let reasons: Vec<Value> = kept
+        .lines()
+        .iter()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["reason"].clone())
+        .collect();
+    assert_eq!(reasons, ["first", "second", "third"]);
+    assert_eq!(log.lost(), 0);
+}
+
+#[test]
+fn what_is_kept_for_a_failing_sink_is_bounded() {
+    let (broken, kept, sink) = broken_sink();
+    let log = AuditLog::start(sink, clock).unwrap();
+    let text: &'static str = "x".repeat(2000).leak();
+    for _ in 0..10 {
+        for _ in 0..1000 {
+            let _ = log.record(event(text));
+        }
+        log.flush();
+    }
+    let lost = log.lost();
+    assert!(lost > 5000, "{lost}");
+    broken.store(false, Ordering::SeqCst);
+    wait_until_healthy(&log);
+    assert_eq!(kept.lines().len() as u64 + lost, 10_000);
 }
 
 #[test]
