@@ -27,6 +27,8 @@ pub struct Loaded {
 /// Every write checks what it writes, bumps the version by one and is done completely or not at all. A write is refused
 /// when it would leave a fault in the row that it writes, or a new fault in another row; a fault that was there before
 /// does not stand in the way of mending it row by row.
+///
+/// A put replaces: of two people who put a rule under one new number, the second has the last word, as with any row.
 #[async_trait]
 pub trait MappingStore: Send + Sync {
     /// The number of writes so far. It never decreases.
@@ -67,6 +69,16 @@ pub enum StoreError {
     /// It answered, and what it holds cannot be read.
     #[error("the mapping store has rows that cannot be read")]
     Unreadable(#[source] Problems),
+    /// A row does not even say whose it is, so that nobody's rows can be believed.
+    #[error(
+        "a row of {table} has no readable key or tenant, so no tenant can be decided for: mend it or delete it"
+    )]
+    Unattributable {
+        /// The table.
+        table: String,
+        /// What cannot be read.
+        source: Box<dyn Error + Send + Sync>,
+    },
 }
 
 impl StoreError {
@@ -75,7 +87,7 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unavailable(_) => true,
-            Self::Unreadable(_) => false,
+            Self::Unreadable(_) | Self::Unattributable { .. } => false,
         }
     }
 }

@@ -416,6 +416,27 @@ async fn a_subject_that_cannot_be_read_stays_pinned() {
     assert_eq!(store.export().await.unwrap().subjects, []);
 }
 
+/// SQLite keeps bytes where a text should be. Nobody is decided for by what is left: the row may have pinned anybody.
+#[tokio::test]
+async fn a_row_of_nobody_fails_the_read_and_names_its_table() {
+    for (breaking, table) in [
+        ("UPDATE mapping_subjects SET tenant = x'ff', active = 'perhaps'", "mapping_subjects"),
+        ("UPDATE mapping_rules SET tenant = x'ff' WHERE id = 7", "mapping_rules"),
+        ("UPDATE mapping_tenants SET id = x'ff' WHERE id = 'acme'", "mapping_tenants"),
+    ] {
+        let directory = TempDir::new().unwrap();
+        let database = sqlite(&directory).await;
+        let store = SeaOrmStore::new(database.clone());
+        store.import(document()).await.unwrap();
+        database.execute_unprepared(breaking).await.unwrap();
+        let failure = store.load().await.unwrap_err();
+        assert!(!failure.is_transient() && failure.to_string().contains(table), "{breaking}: {failure}");
+        // An import replaces all rows, also that one.
+        store.import(document()).await.unwrap();
+        assert_eq!(store.export().await.unwrap(), document(), "{breaking}");
+    }
+}
+
 #[tokio::test]
 async fn a_fault_elsewhere_in_the_tenant_does_not_stop_a_sound_write() {
     let directory = TempDir::new().unwrap();

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, IntoActiveModel,
-    ModelTrait, QueryFilter, QueryResult, QueryTrait,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityName, EntityTrait, FromQueryResult,
+    IntoActiveModel, ModelTrait, QueryFilter, QueryResult, QueryTrait,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::entity::{role, rule, subject, tenant};
-use crate::{Problem, Role, RowKey, Rule, Subject, SubjectMatch, Tenant, problem::quoted};
+use crate::{Problem, Role, RowKey, Rule, StoreError, Subject, SubjectMatch, Tenant, problem::quoted};
 
 /// A row of the document that has a table.
 pub(super) trait Table: Sized + Send {
@@ -42,12 +42,13 @@ pub(super) struct Fault {
 
 /// All rows, or those of some tenants.
 ///
-/// Without its key or tenant a row cannot be laid at anybody's door: that fails the whole read.
+/// Without its key or tenant a row cannot be laid at anybody's door: that fails the whole read. To pass it over could
+/// allow more than it did: it may pin a person to a tenant, or be the narrower rule that comes first.
 pub(super) async fn fetch<T: Table>(
     database: &impl ConnectionTrait,
     tenants: Option<&BTreeSet<String>>,
     unreadable: &mut Vec<Problem>,
-) -> Result<Vec<T>, DbErr> {
+) -> Result<Vec<T>, StoreError> {
     let mut select = T::Entity::find();
     if let Some(tenants) = tenants {
         select = select.filter(T::TENANT.is_in(tenants));
@@ -58,8 +59,9 @@ pub(super) async fn fetch<T: Table>(
         match read(&row) {
             Ok(row) => readable.push(row),
             Err(fault) => {
-                let key = T::key(&row)?;
-                let tenant: String = row.try_get("", sea_orm::IdenStatic::as_str(&T::TENANT))?;
+                let key = T::key(&row).map_err(unattributable::<T>)?;
+                let tenant: String =
+                    row.try_get("", sea_orm::IdenStatic::as_str(&T::TENANT)).map_err(unattributable::<T>)?;
                 readable.extend(T::stand_in(&key, &tenant));
                 unreadable.push(Problem {
                     row: key,
@@ -72,6 +74,11 @@ pub(super) async fn fetch<T: Table>(
         }
     }
     Ok(readable)
+}
+
+fn unattributable<T: Table>(error: DbErr) -> StoreError {
+    let table = EntityName::table_name(&T::Entity::default()).to_owned();
+    StoreError::Unattributable { table, source: Box::new(error) }
 }
 
 fn read<T: Table>(row: &QueryResult) -> Result<T, Fault> {
