@@ -17,10 +17,8 @@ use sts_session::{AssumeRoleRequest, CachedSession, SessionCache, StsClient};
 
 use crate::{
     config::{Config, TransitiveTags},
-    recorder::{RecordedAssumption, RecordedCalls, Recorder, party_of},
+    recorder::{Cause, RecordedAssumption, Recorder, party_of},
 };
-
-pub(crate) type Sessions = SessionCache<RecordedAssumption<StsClient>>;
 
 /// Turns decisions into the contexts that calls run in.
 pub(crate) struct Admission {
@@ -29,7 +27,8 @@ pub(crate) struct Admission {
     external_id: Option<String>,
     transitive_tags: TransitiveTags,
     session_policies: BTreeMap<String, String>,
-    sessions: Sessions,
+    sessions: SessionCache,
+    sts: StsClient,
     recorder: Recorder,
 }
 
@@ -45,7 +44,7 @@ pub(crate) enum Refusal {
 }
 
 impl Admission {
-    pub(crate) fn new(config: &Config, sessions: Sessions, recorder: Recorder) -> Self {
+    pub(crate) fn new(config: &Config, sessions: SessionCache, sts: StsClient, recorder: Recorder) -> Self {
         Self {
             acceptance: Acceptance {
                 allowed_accounts: Some(config.allowed_accounts.clone()),
@@ -56,6 +55,7 @@ impl Admission {
             transitive_tags: config.transitive_tags.clone(),
             session_policies: config.session_policies.clone(),
             sessions,
+            sts,
             recorder,
         }
     }
@@ -70,13 +70,14 @@ impl Admission {
             self.recorder.refused_unrecordable(party, &request_id);
             return Err(Refusal::Unrecordable);
         }
-        let credentials = CachedSession::new(self.sessions.clone(), session);
-        let observer = RecordedCalls { recorder: self.recorder.clone(), party, request_id };
+        let cause = Cause { recorder: self.recorder.clone(), party, request_id };
+        let source = RecordedAssumption { inner: self.sts.clone(), cause: cause.clone() };
+        let credentials = CachedSession::new(self.sessions.clone(), session, source);
         Ok(CallContext {
             decision: Some(Arc::new(decision)),
             request_id: Some(request_id),
             credentials: SharedCredentialsProvider::new(credentials),
-            observer: Arc::new(observer),
+            observer: Arc::new(cause),
         })
     }
 

@@ -39,36 +39,6 @@ impl Recorder {
     pub(crate) fn flush(&self) {
         self.log.flush();
     }
-
-    fn assumption(
-        &self,
-        request: &AssumeRoleRequest,
-        outcome: &Result<SessionCredentials, AssumeRoleError>,
-    ) -> Result<(), AuditUnavailable> {
-        let party = Arc::new(Party {
-            source_identity: Some(request.source_identity.clone()),
-            role_arn: Some(request.role_arn.clone()),
-            tags: request.tags.clone(),
-            ..Party::default()
-        });
-        let (event, aws_request_id) = match outcome {
-            Ok(session) => {
-                (Event::new(Action::RoleAssumption, Outcome::Success, party), session.aws_request_id())
-            }
-            Err(error) => {
-                let outcome = match error {
-                    AssumeRoleError::Denied(_) => Outcome::Denied,
-                    _ => Outcome::Failure,
-                };
-                let event = Event::new(Action::RoleAssumption, outcome, party).reason(error.reason());
-                (event, error.aws_request_id())
-            }
-        };
-        self.meters.assumed(outcome.as_ref().err().map_or("success", AssumeRoleError::reason));
-        // The id under which CloudTrail has the same call.
-        let target = aws_request_id.map(|id| format!("sts:AssumeRole/{id}"));
-        self.log.record(event.target(target.unwrap_or_else(|| "sts:AssumeRole".to_owned())))
-    }
 }
 
 /// The party of a decision, for every event under it.
@@ -86,17 +56,49 @@ pub(crate) fn party_of(decision: &Decision) -> Party {
     }
 }
 
-/// Assumes roles and records every call to STS. A session whose assumption is not recorded is not used.
-#[derive(Debug)]
-pub(crate) struct RecordedAssumption<A> {
-    inner: A,
-    recorder: Recorder,
+/// On whose account something is done, by which request, and where that is recorded.
+#[derive(Clone)]
+pub(crate) struct Cause {
+    pub(crate) recorder: Recorder,
+    pub(crate) party: Arc<Party>,
+    pub(crate) request_id: RequestId,
 }
 
-impl<A> RecordedAssumption<A> {
-    pub(crate) fn new(inner: A, recorder: Recorder) -> Self {
-        Self { inner, recorder }
+impl Cause {
+    fn event(&self, action: Action, outcome: Outcome, reason: Option<&'static str>) -> Event {
+        let event = Event::new(action, outcome, Arc::clone(&self.party)).request_id(self.request_id.as_str());
+        match reason {
+            Some(reason) => event.reason(reason),
+            None => event,
+        }
     }
+
+    fn assumption(
+        &self,
+        outcome: &Result<SessionCredentials, AssumeRoleError>,
+    ) -> Result<(), AuditUnavailable> {
+        let (ending, reason, aws_request_id) = match outcome {
+            Ok(session) => (Outcome::Success, None, session.aws_request_id()),
+            Err(error) => {
+                let denied = matches!(error, AssumeRoleError::Denied(_));
+                let ending = if denied { Outcome::Denied } else { Outcome::Failure };
+                (ending, Some(error.reason()), error.aws_request_id())
+            }
+        };
+        self.recorder.meters.assumed(reason.unwrap_or("success"));
+        // The id under which CloudTrail has the same call.
+        let target =
+            aws_request_id.map_or_else(|| "sts:AssumeRole".to_owned(), |id| format!("sts:AssumeRole/{id}"));
+        self.recorder.log.record(self.event(Action::RoleAssumption, ending, reason).target(target))
+    }
+}
+
+/// Assumes a role for a request, and records the call to STS with that request, though its session then serves others
+/// of the same decision too. A session whose assumption is not recorded is not used.
+#[derive(Clone)]
+pub(crate) struct RecordedAssumption<A> {
+    pub(crate) inner: A,
+    pub(crate) cause: Cause,
 }
 
 impl<A: AssumeRole> AssumeRole for RecordedAssumption<A> {
@@ -110,7 +112,7 @@ impl<A: AssumeRole> AssumeRole for RecordedAssumption<A> {
             let aws_request_id = error.aws_request_id();
             tracing::warn!(%error, principal, aws_request_id, "a role could not be assumed");
         }
-        match self.recorder.assumption(request, &outcome) {
+        match self.cause.assumption(&outcome) {
             Ok(()) => outcome,
             Err(AuditUnavailable) => outcome
                 .and(Err(AssumeRoleError::unavailable(&request.role_arn, UnavailableCause::Unrecorded))),
@@ -118,14 +120,7 @@ impl<A: AssumeRole> AssumeRole for RecordedAssumption<A> {
     }
 }
 
-/// Records the tool calls of one request.
-pub(crate) struct RecordedCalls {
-    pub(crate) recorder: Recorder,
-    pub(crate) party: Arc<Party>,
-    pub(crate) request_id: RequestId,
-}
-
-impl CallObserver for RecordedCalls {
+impl CallObserver for Cause {
     fn finished(&self, call: &FinishedCall<'_>) -> Result<(), NotRecorded> {
         let (outcome, reason) = match call.ending {
             Ending::Done => (Outcome::Success, None),
@@ -133,13 +128,7 @@ impl CallObserver for RecordedCalls {
             Ending::Failed(reason) => (Outcome::Failure, Some(reason)),
         };
         self.recorder.meters.tool(call.tool, reason.unwrap_or("success"));
-        let event = Event::new(Action::ToolCall, outcome, Arc::clone(&self.party))
-            .request_id(self.request_id.as_str())
-            .target(call.tool);
-        let event = match reason {
-            Some(reason) => event.reason(reason),
-            None => event,
-        };
+        let event = self.event(Action::ToolCall, outcome, reason).target(call.tool);
         self.recorder.log.record(event).map_err(|AuditUnavailable| NotRecorded)
     }
 }

@@ -17,13 +17,13 @@ use telemetry::{Metrics, MetricsError, PrivateRoutes, system_clock};
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    admission::{Admission, Sessions, decision_layer},
+    admission::{Admission, decision_layer},
     base,
     config::{Config, EndpointUrl},
     listener::listen,
     meters::Meters,
     places::{Places, places_layer},
-    recorder::{RecordedAssumption, Recorder},
+    recorder::Recorder,
     wire::wire_layer,
 };
 
@@ -116,14 +116,14 @@ impl Running {
 pub async fn start(config: Config, surroundings: Surroundings) -> Result<Running, StartError> {
     let recorder = Recorder::new(surroundings.audit, Meters::new(&surroundings.metrics.meter()));
     let sts = sts_client(&config, surroundings.base_credentials);
-    let sessions = SessionCache::new(RecordedAssumption::new(sts, recorder.clone()), surroundings.clock);
+    let admission = Admission::new(&config, SessionCache::new(surroundings.clock), sts, recorder.clone());
     let (stop, stopped) = watch::channel(false);
 
     let private = private_routes(surroundings.metrics, recorder.clone());
     let (private_addr, private_task) = listen(config.private, private, stopped.clone())
         .await
         .map_err(|source| StartError::Listen { address: config.private, source })?;
-    let public = public_routes(&config, sessions, recorder.clone());
+    let public = public_routes(&config, admission);
     let (public_addr, public_task) = listen(config.listen, public, stopped)
         .await
         .map_err(|source| StartError::Listen { address: config.listen, source })?;
@@ -140,7 +140,7 @@ pub(crate) fn sts_client(config: &Config, base_credentials: SharedCredentialsPro
     }
 }
 
-fn public_routes(config: &Config, sessions: Sessions, recorder: Recorder) -> Router {
+fn public_routes(config: &Config, admission: Admission) -> Router {
     let mut platform = PlatformConfig::new(config.region.as_str());
     platform.s3_endpoint = config.s3_endpoint.as_ref().map(EndpointUrl::to_string);
     platform.s3_path_style = config.s3_path_style;
@@ -157,11 +157,10 @@ fn public_routes(config: &Config, sessions: Sessions, recorder: Recorder) -> Rou
         Arc::new(NeverSessionManager::default()),
         transport,
     );
-    let admission = Arc::new(Admission::new(config, sessions, recorder));
     Router::new()
         .route_service("/mcp", mcp)
         .layer(from_fn_with_state(Arc::new(Places::default()), places_layer))
-        .layer(from_fn_with_state(admission, decision_layer))
+        .layer(from_fn_with_state(Arc::new(admission), decision_layer))
         .layer(from_fn(wire_layer))
 }
 

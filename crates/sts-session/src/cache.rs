@@ -23,13 +23,16 @@ const IDLE: Duration = Duration::from_hours(1);
 
 /// Sessions keyed by their whole request. Clones share the sessions.
 ///
+/// Each caller brings what makes the call to STS, should one be needed: it may note for whom it is made. All that use
+/// one cache must ask the same STS as the same principal, because the session that one obtains is for all.
+///
 /// The calls run in tasks of their own: a caller that goes away cancels nothing for the others.
-pub struct SessionCache<A> {
-    shared: Arc<Shared<A>>,
+#[derive(Clone)]
+pub struct SessionCache {
+    shared: Arc<Shared>,
 }
 
-struct Shared<A> {
-    source: A,
+struct Shared {
     clock: Clock,
     min_remaining: Duration,
     slots: Cache<AssumeRoleRequest, Arc<Slot>>,
@@ -63,28 +66,28 @@ impl SessionCacheBuilder {
         self
     }
 
-    /// The cache over `source`.
+    /// The cache.
     #[must_use]
-    pub fn build<A: AssumeRole + 'static>(self, source: A, clock: Clock) -> SessionCache<A> {
+    pub fn build(self, clock: Clock) -> SessionCache {
         let slots = Cache::builder()
             .max_capacity(self.capacity)
             .eviction_policy(EvictionPolicy::lru())
             .time_to_idle(IDLE)
             .build();
-        let shared = Shared { source, clock, min_remaining: self.min_remaining, slots };
+        let shared = Shared { clock, min_remaining: self.min_remaining, slots };
         SessionCache { shared: Arc::new(shared) }
     }
 }
 
-impl<A: AssumeRole + 'static> SessionCache<A> {
+impl SessionCache {
     /// A cache with the default settings.
     #[must_use]
-    pub fn new(source: A, clock: Clock) -> Self {
-        SessionCacheBuilder::default().build(source, clock)
+    pub fn new(clock: Clock) -> Self {
+        SessionCacheBuilder::default().build(clock)
     }
 
-    /// The session for exactly this request: the one at hand while it is fresh, else a new one. Callers that ask while
-    /// a call is under way share its outcome, also when it failed.
+    /// The session for exactly this request: the one at hand while it is fresh, else a new one from `source`. Callers
+    /// that ask while a call is under way share its outcome, also when it failed.
     ///
     /// # Errors
     /// What the call to STS ended with. A failure is not remembered, except that a throttled request is not sent
@@ -93,6 +96,7 @@ impl<A: AssumeRole + 'static> SessionCache<A> {
     pub async fn credentials(
         &self,
         request: &AssumeRoleRequest,
+        source: impl AssumeRole + 'static,
     ) -> Result<Arc<SessionCredentials>, AssumeRoleError> {
         // `get_with`, not `entry().or_default()`: only the former makes one slot for callers that arrive together.
         let slot = self.shared.slots.get_with_by_ref(request, async { Arc::default() }).await;
@@ -100,42 +104,34 @@ impl<A: AssumeRole + 'static> SessionCache<A> {
         match slot.look_up(now) {
             Lookup::Fresh(session) => Ok(session),
             Lookup::Refresh(session, flight) => {
-                self.call(request.clone(), slot, flight);
+                self.call(source, request.clone(), slot, flight);
                 Ok(session)
             }
             Lookup::Failed(error) => Err(error),
             Lookup::Call(flight, answer) => {
-                self.call(request.clone(), slot, flight);
+                self.call(source, request.clone(), slot, flight);
                 slot::wait(answer, request).await
             }
             Lookup::Wait(answer) => slot::wait(answer, request).await,
         }
     }
 
-    fn call(&self, request: AssumeRoleRequest, slot: Arc<Slot>, flight: slot::Flight) {
+    fn call(
+        &self,
+        source: impl AssumeRole + 'static,
+        request: AssumeRoleRequest,
+        slot: Arc<Slot>,
+        flight: slot::Flight,
+    ) {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move {
-            let outcome = shared.source.assume_role(&request).await;
+            let outcome = source.assume_role(&request).await;
             slot.land(&flight, outcome, &request, (shared.clock)(), shared.min_remaining);
         });
     }
 }
 
-impl<A> SessionCache<A> {
-    /// What sessions are obtained from.
-    #[must_use]
-    pub fn source(&self) -> &A {
-        &self.shared.source
-    }
-}
-
-impl<A> Clone for SessionCache<A> {
-    fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
-    }
-}
-
-impl<A> fmt::Debug for SessionCache<A> {
+impl fmt::Debug for SessionCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionCache")
             .field("requests", &self.shared.slots.entry_count())

@@ -22,9 +22,9 @@
 //!
 //! # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
 //! # runtime.block_on(async {
-//! let cache = SessionCache::new(Fixed, Arc::new(|| SystemTime::UNIX_EPOCH));
+//! let cache = SessionCache::new(Arc::new(|| SystemTime::UNIX_EPOCH));
 //! let request = AssumeRoleRequest::new("arn:aws:iam::111122223333:role/reader", "ada", "eu-central-1");
-//! let session = cache.credentials(&request).await?;
+//! let session = cache.credentials(&request, Fixed).await?;
 //! assert_eq!(session.access_key_id(), "ASIAEXAMPLE");
 //! # Ok::<(), AssumeRoleError>(())
 //! # })?;

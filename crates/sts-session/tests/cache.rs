@@ -115,13 +115,13 @@ async fn settle() {
 async fn two_hundred_interleaved_callers_of_twenty_keys_make_twenty_calls() {
     let hand = Hand::default();
     let source = Source::gated(&hand, 0);
-    let cache = SessionCache::new(source.clone(), hand.clock());
+    let cache = SessionCache::new(hand.clock());
     let mut callers = JoinSet::new();
     for caller in 0..200 {
-        let cache = cache.clone();
+        let (cache, source) = (cache.clone(), source.clone());
         callers.spawn(async move {
             let request = request(&format!("user{}", caller % 20));
-            let session = cache.credentials(&request).await.expect("a session");
+            let session = cache.credentials(&request, source).await.expect("a session");
             assert_eq!(session.expose_secret_access_key(), format!("{request:?}"), "another's session");
         });
     }
@@ -143,15 +143,15 @@ async fn two_hundred_interleaved_callers_of_twenty_keys_make_twenty_calls() {
 async fn callers_who_arrive_together_at_a_new_request_share_one_call() {
     let hand = Hand::default();
     let source = Source::new(&hand);
-    let cache = SessionCache::new(source.clone(), hand.clock());
+    let cache = SessionCache::new(hand.clock());
     for round in 0..3000 {
         let barrier = Arc::new(Barrier::new(4));
         let mut callers = JoinSet::new();
         for _ in 0..4 {
-            let (cache, barrier) = (cache.clone(), Arc::clone(&barrier));
+            let (cache, source, barrier) = (cache.clone(), source.clone(), Arc::clone(&barrier));
             callers.spawn(async move {
                 barrier.wait().await;
-                cache.credentials(&request(&format!("user{round}"))).await.map(drop)
+                cache.credentials(&request(&format!("user{round}")), source).await.map(drop)
             });
         }
         assert!(callers.join_all().await.iter().all(Result::is_ok));
@@ -163,28 +163,37 @@ async fn callers_who_arrive_together_at_a_new_request_share_one_call() {
 async fn sessions_are_refreshed_early_and_never_handed_out_stale() {
     let hand = Hand::default();
     let source = Source::new(&hand);
-    let cache = SessionCache::new(source.clone(), hand.clock());
+    let cache = SessionCache::new(hand.clock());
     let ada = request("ada");
-    let first = cache.credentials(&ada).await.expect("a session");
+    let first = cache.credentials(&ada, source.clone()).await.expect("a session");
 
     // Fresh: nothing is called.
     hand.set(40 * 60);
-    assert_eq!(cache.credentials(&ada).await.expect("a session").access_key_id(), first.access_key_id());
+    assert_eq!(
+        cache.credentials(&ada, source.clone()).await.expect("a session").access_key_id(),
+        first.access_key_id()
+    );
     settle().await;
     assert_eq!(source.calls(), 1);
 
     // Less than five minutes are left: the session at hand is given, a new one fetched meanwhile, once.
     hand.set(55 * 60 + 1);
     for _ in 0..3 {
-        assert_eq!(cache.credentials(&ada).await.expect("a session").access_key_id(), first.access_key_id());
+        assert_eq!(
+            cache.credentials(&ada, source.clone()).await.expect("a session").access_key_id(),
+            first.access_key_id()
+        );
     }
     settle().await;
     assert_eq!(source.calls(), 2);
-    assert_ne!(cache.credentials(&ada).await.expect("a session").access_key_id(), first.access_key_id());
+    assert_ne!(
+        cache.credentials(&ada, source.clone()).await.expect("a session").access_key_id(),
+        first.access_key_id()
+    );
 
     // The last minute is never used: the caller waits for a new one.
     hand.set(55 * 60 + 1 + 59 * 60);
-    assert_eq!(cache.credentials(&ada).await.expect("a session").access_key_id(), "ASIA2");
+    assert_eq!(cache.credentials(&ada, source.clone()).await.expect("a session").access_key_id(), "ASIA2");
     assert_eq!(source.calls(), 3);
 }
 
@@ -192,25 +201,25 @@ async fn sessions_are_refreshed_early_and_never_handed_out_stale() {
 async fn a_failed_early_refresh_keeps_the_session_but_a_refusal_drops_it() {
     let hand = Hand::default();
     let source = Source::new(&hand);
-    let cache = SessionCache::new(source.clone(), hand.clock());
+    let cache = SessionCache::new(hand.clock());
     let ada = request("ada");
-    cache.credentials(&ada).await.expect("a session");
+    cache.credentials(&ada, source.clone()).await.expect("a session");
 
     source.fail(Some("Throttling"));
     hand.set(55 * 60 + 1);
-    cache.credentials(&ada).await.expect("the session at hand");
+    cache.credentials(&ada, source.clone()).await.expect("the session at hand");
     settle().await;
     // Not again at once.
-    cache.credentials(&ada).await.expect("the session at hand");
+    cache.credentials(&ada, source.clone()).await.expect("the session at hand");
     settle().await;
     assert_eq!(source.calls(), 2);
 
     source.fail(Some("AccessDenied"));
     hand.set(55 * 60 + 7);
-    cache.credentials(&ada).await.expect("the session at hand");
+    cache.credentials(&ada, source.clone()).await.expect("the session at hand");
     settle().await;
     assert_eq!(source.calls(), 3);
-    let error = cache.credentials(&ada).await.expect_err("the permission is gone");
+    let error = cache.credentials(&ada, source.clone()).await.expect_err("the permission is gone");
     assert_eq!(error.reason(), "sts_denied");
 }
 
@@ -221,15 +230,15 @@ async fn only_throttling_is_remembered_and_only_for_a_second() {
     {
         let hand = Hand::default();
         let source = Source::new(&hand);
-        let cache = SessionCache::new(source.clone(), hand.clock());
+        let cache = SessionCache::new(hand.clock());
         source.fail(Some(code));
         for _ in 0..2 {
-            cache.credentials(&request("ada")).await.expect_err(code);
+            cache.credentials(&request("ada"), source.clone()).await.expect_err(code);
         }
         assert_eq!(source.calls(), calls_at_once, "{code}");
         source.fail(None);
         hand.set(1);
-        cache.credentials(&request("ada")).await.expect(code);
+        cache.credentials(&request("ada"), source.clone()).await.expect(code);
         assert_eq!(source.calls(), calls_later, "{code}");
     }
 }
@@ -238,12 +247,12 @@ async fn only_throttling_is_remembered_and_only_for_a_second() {
 async fn waiters_share_a_failure() {
     let hand = Hand::default();
     let source = Source::gated(&hand, 0);
-    let cache = SessionCache::new(source.clone(), hand.clock());
+    let cache = SessionCache::new(hand.clock());
     source.fail(Some("AccessDenied"));
     let mut callers = JoinSet::new();
     for _ in 0..10 {
-        let cache = cache.clone();
-        callers.spawn(async move { cache.credentials(&request("ada")).await.map(drop) });
+        let (cache, source) = (cache.clone(), source.clone());
+        callers.spawn(async move { cache.credentials(&request("ada"), source).await.map(drop) });
     }
     settle().await;
     source.0.gate.add_permits(10);
@@ -258,15 +267,15 @@ async fn waiters_share_a_failure() {
 async fn a_caller_that_goes_away_does_not_cancel_the_others() {
     let hand = Hand::default();
     let source = Source::gated(&hand, 0);
-    let cache = SessionCache::new(source.clone(), hand.clock());
+    let cache = SessionCache::new(hand.clock());
     let first = tokio::spawn({
-        let cache = cache.clone();
-        async move { cache.credentials(&request("ada")).await.map(drop) }
+        let (cache, source) = (cache.clone(), source.clone());
+        async move { cache.credentials(&request("ada"), source).await.map(drop) }
     });
     settle().await;
     let second = tokio::spawn({
-        let cache = cache.clone();
-        async move { cache.credentials(&request("ada")).await.map(drop) }
+        let (cache, source) = (cache.clone(), source.clone());
+        async move { cache.credentials(&request("ada"), source).await.map(drop) }
     });
     settle().await;
     first.abort();
@@ -279,12 +288,12 @@ async fn a_caller_that_goes_away_does_not_cancel_the_others() {
 async fn a_call_that_dies_is_an_error_and_the_next_one_is_made_anew() {
     let hand = Hand::default();
     let source = Source::new(&hand);
-    let cache = SessionCache::new(source.clone(), hand.clock());
+    let cache = SessionCache::new(hand.clock());
     source.fail(Some("panic"));
-    let error = cache.credentials(&request("ada")).await.expect_err("the call died");
+    let error = cache.credentials(&request("ada"), source.clone()).await.expect_err("the call died");
     assert_eq!(error.reason(), AssumeRoleError::unavailable("", UnavailableCause::Interrupted).reason());
     source.fail(None);
-    cache.credentials(&request("ada")).await.expect("a new call");
+    cache.credentials(&request("ada"), source.clone()).await.expect("a new call");
     assert_eq!(source.calls(), 2);
 }
 
@@ -292,10 +301,13 @@ async fn a_call_that_dies_is_an_error_and_the_next_one_is_made_anew() {
 async fn a_session_that_has_ended_on_arrival_is_an_error() {
     let hand = Hand::default();
     let source = Source::new(&hand);
-    let cache = SessionCache::new(source.clone(), hand.clock());
+    let cache = SessionCache::new(hand.clock());
     let mut short = request("ada");
     short.duration = Duration::from_mins(1);
-    let error = cache.credentials(&short).await.expect_err("ends within the minute that is never used");
+    let error = cache
+        .credentials(&short, source.clone())
+        .await
+        .expect_err("ends within the minute that is never used");
     assert_eq!(error.reason(), "sts_clock_skew");
 }
 
@@ -303,12 +315,12 @@ async fn a_session_that_has_ended_on_arrival_is_an_error() {
 async fn the_cache_is_bounded() {
     let hand = Hand::default();
     let source = Source::new(&hand);
-    let cache = SessionCacheBuilder::default().capacity(10).build(source.clone(), hand.clock());
+    let cache = SessionCacheBuilder::default().capacity(10).build(hand.clock());
     for round in 0..200 {
-        cache.credentials(&request(&format!("user{round}"))).await.expect("a session");
+        cache.credentials(&request(&format!("user{round}")), source.clone()).await.expect("a session");
     }
     for round in 0..200 {
-        cache.credentials(&request(&format!("user{round}"))).await.expect("a session");
+        cache.credentials(&request(&format!("user{round}")), source.clone()).await.expect("a session");
     }
     assert!(source.calls() > 350, "{} calls: more than a few of 200 were remembered", source.calls());
 }
@@ -347,10 +359,10 @@ proptest! {
         runtime.block_on(async {
             let hand = Hand::default();
             let source = Source::new(&hand);
-            let cache = SessionCache::new(source.clone(), hand.clock());
+            let cache = SessionCache::new(hand.clock());
             let mut given: BTreeMap<String, HashSet<AssumeRoleRequest>> = BTreeMap::new();
             for request in &requests {
-                let session = cache.credentials(request).await.expect("a session");
+                let session = cache.credentials(request, source.clone()).await.expect("a session");
                 prop_assert_eq!(session.expose_secret_access_key(), format!("{:?}", request));
                 given.entry(session.access_key_id().to_owned()).or_default().insert(request.clone());
             }

@@ -64,10 +64,11 @@ async fn tool_calls_are_recorded_with_the_decision_and_the_request() {
     stack.call(&decision("t1", "ada"), "object_read", json!({ "uri": "s3://t2-data/who.txt" })).await;
     let lines = stack.audit_lines();
     let call = lines.iter().find(|line| line["action"] == "tool_call").unwrap();
+    for (member, value) in [("outcome", "denied"), ("reason", "aws_denied"), ("target", "object_read")] {
+        assert_eq!(call[member], value, "{member}: {call}");
+    }
+    let assumption = lines.iter().find(|line| line["action"] == "role_assumption").unwrap();
     for (member, value) in [
-        ("outcome", "denied"),
-        ("reason", "aws_denied"),
-        ("target", "object_read"),
         ("tenant", "t1"),
         ("source_identity", "ada"),
         ("role_arn", ROLE),
@@ -75,9 +76,11 @@ async fn tool_calls_are_recorded_with_the_decision_and_the_request() {
         ("decision_id", "d-t1-ada"),
         ("request_id", request_id().as_str()),
     ] {
-        assert_eq!(call[member], value, "{member}: {call}");
+        for line in [call, assumption] {
+            assert_eq!(line[member], value, "{member}: {line}");
+        }
     }
-    let assumption = lines.iter().find(|line| line["action"] == "role_assumption").unwrap();
+    assert_eq!((&call["tags"]["tenant"], &call["tags"]), (&json!("t1"), &assumption["tags"]));
     let aws = stack.sim.calls().into_iter().find(|call| call.event_name == "AssumeRole").unwrap();
     assert_eq!(assumption["target"], format!("sts:AssumeRole/{}", aws.request_id));
 }

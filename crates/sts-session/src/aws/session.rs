@@ -1,6 +1,6 @@
 //! A session as the AWS SDK wants it.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use aws_credential_types::{
     Credentials,
@@ -11,23 +11,24 @@ use crate::{AssumeRole, AssumeRoleRequest, SessionCache};
 
 /// The credentials of one request, for AWS clients that work for exactly that request.
 pub struct CachedSession<A> {
-    cache: SessionCache<A>,
-    request: Arc<AssumeRoleRequest>,
+    cache: SessionCache,
+    request: AssumeRoleRequest,
+    source: A,
 }
 
 impl<A> CachedSession<A> {
-    /// Credentials of `request` from `cache`.
+    /// Credentials of `request` from `cache`, obtained through `source`.
     #[must_use]
-    pub fn new(cache: SessionCache<A>, request: AssumeRoleRequest) -> Self {
-        Self { cache, request: Arc::new(request) }
+    pub fn new(cache: SessionCache, request: AssumeRoleRequest, source: A) -> Self {
+        Self { cache, request, source }
     }
 }
 
-impl<A: AssumeRole + 'static> CachedSession<A> {
+impl<A: AssumeRole + Clone + 'static> CachedSession<A> {
     async fn load(&self) -> provider::Result {
         // The error travels as the source, where a caller finds it by downcast.
-        let session =
-            self.cache.credentials(&self.request).await.map_err(CredentialsError::provider_error)?;
+        let session = self.cache.credentials(&self.request, self.source.clone()).await;
+        let session = session.map_err(CredentialsError::provider_error)?;
         Ok(Credentials::new(
             session.access_key_id(),
             session.expose_secret_access_key(),
@@ -38,7 +39,7 @@ impl<A: AssumeRole + 'static> CachedSession<A> {
     }
 }
 
-impl<A: AssumeRole + 'static> ProvideCredentials for CachedSession<A> {
+impl<A: AssumeRole + Clone + 'static> ProvideCredentials for CachedSession<A> {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
