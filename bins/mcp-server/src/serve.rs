@@ -1,6 +1,6 @@
 //! The HTTP server, wired.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use audit::{AuditLog, FileSink, StdoutSink};
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -29,6 +29,9 @@ use crate::{
 
 /// The most bytes of a request's body.
 const MAX_BODY: usize = 1024 * 1024;
+
+/// How long the audit log may take to be written out at the end.
+const FLUSH: Duration = Duration::from_secs(5);
 
 /// What the server takes from the machine it runs on, or from the process it runs in.
 pub struct Surroundings {
@@ -104,8 +107,11 @@ impl Running {
             let _ = task.await;
         }
         let recorder = self.recorder;
-        // Waits for the writer's thread: not on a thread of the runtime.
-        let _ = tokio::task::spawn_blocking(move || recorder.flush()).await;
+        // Waits for the writer's thread: not on a thread of the runtime, and not for a sink that hangs.
+        let flushed = tokio::task::spawn_blocking(move || recorder.flush());
+        if tokio::time::timeout(FLUSH, flushed).await.is_err() {
+            tracing::error!("the audit log could not be written out in time");
+        }
     }
 }
 

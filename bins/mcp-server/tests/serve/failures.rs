@@ -31,6 +31,10 @@ async fn a_missing_permission_of_sts_is_named() {
         let text = result["content"][0]["text"].as_str().unwrap();
         assert!(text.contains(&format!("{missing} is missing")) && text.contains(ROLE), "{text}");
         assert!(!text.contains("user/task"), "the server's own identity is for the log: {text}");
+        let read = json!({ "uri": "s3://t1-data/who.txt" });
+        assert_eq!(stack.call(&decision("t1", "ada"), "object_read", read).await["isError"], true);
+        let to_s3 = stack.sim.calls().into_iter().find(|call| call.event_source.starts_with("s3"));
+        assert!(to_s3.is_none(), "without the caller's credentials S3 is not called: {to_s3:?}");
         let lines = stack.audit_lines();
         let assumption = lines.iter().find(|line| line["action"] == "role_assumption").unwrap();
         assert_eq!((&assumption["outcome"], &assumption["reason"]), (&json!("denied"), &json!(reason)));

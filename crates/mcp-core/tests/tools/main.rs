@@ -13,9 +13,9 @@ use aws_credential_types::provider::{
     ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
 };
 use axum::{body::Body, extract::Request, http::Response};
-use mcp_core::Ending;
+use mcp_core::{Ending, Platform, PlatformConfig, PlatformServer};
 use serde_json::{Value, json};
-use support::{Records, Session, status};
+use support::{Asked, Records, Session, status};
 
 const DENIED: &str = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
 
@@ -411,6 +411,21 @@ async fn what_is_not_offered_is_not_found() {
         let answer = session.request(method, params).await;
         assert_eq!(answer["error"]["code"], code, "{method}: {answer}");
     }
+}
+
+#[tokio::test]
+async fn a_request_without_a_caller_is_refused() {
+    let server = PlatformServer::per_request(Platform::new(PlatformConfig::new("eu-central-1")));
+    let mut session = Session::over(server, Asked::default(), Records::default()).await;
+    for (method, params) in [
+        ("tools/call", json!({ "name": "auth_status", "arguments": {} })),
+        ("tools/call", json!({ "name": "bucket_list", "arguments": {} })),
+        ("resources/read", json!({ "uri": "quilt-platform://me" })),
+    ] {
+        let answer = session.request(method, params).await;
+        assert_eq!(answer["error"]["code"], -32603, "{method}: {answer}");
+    }
+    assert!(session.records.endings.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

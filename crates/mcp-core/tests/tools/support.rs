@@ -93,7 +93,10 @@ impl Session {
         config.buckets = buckets.iter().map(ToString::to_string).collect();
         let observer = Arc::new(records.clone());
         let context = CallContext { decision: None, request_id: None, credentials, observer };
-        let server = PlatformServer::for_one_caller(Platform::new(config), context);
+        Self::over(PlatformServer::for_one_caller(Platform::new(config), context), asked, records).await
+    }
+
+    pub(crate) async fn over(server: PlatformServer, asked: Asked, records: Records) -> Self {
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         tokio::spawn(async move { server.serve(theirs).await.unwrap().waiting().await });
         let (reader, writer) = tokio::io::split(ours);
