@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use uuid::{NoContext, Timestamp, Uuid};
+use uuid::{Builder, Uuid};
 
 use crate::{Event, Sink};
 
@@ -19,7 +19,10 @@ use crate::{Event, Sink};
 pub const QUEUE_CAPACITY: usize = 16_384;
 
 /// The lines joined into one write, at most.
-const BATCH: usize = 256;
+const BATCH: usize = 4_096;
+
+/// How long the writer gathers events after the first one.
+const GATHER: Duration = Duration::from_millis(3);
 
 /// How long until a failed write is tried again, also when no event asks for it: whoever balances load sends nothing
 /// to a process that says it is not ready.
@@ -112,12 +115,17 @@ impl std::fmt::Debug for AuditLog {
 }
 
 fn write_all(messages: &Receiver<Message>, sink: impl Sink, state: &State) {
-    let mut writer = Writer { sink, lines: String::new(), events: 0, state };
+    let mut writer = Writer { sink, ids: EventIds::new(), lines: String::new(), events: 0, state };
     loop {
         let first = match writer.wait(messages) {
             Ok(first) => first,
             Err(RecvError) => return writer.give_up(),
         };
+        if matches!(first, Some(Message::Event(_))) {
+            // Events that come meanwhile need not wake this thread: one by one, that would cost as much as the calls
+            // they are about.
+            thread::park_timeout(GATHER);
+        }
         let mut waiting = Vec::new();
         for message in first.into_iter().chain(messages.try_iter().take(BATCH)) {
             match message {
@@ -136,6 +144,7 @@ fn write_all(messages: &Receiver<Message>, sink: impl Sink, state: &State) {
 /// The sink, and the lines that it has not kept yet.
 struct Writer<'s, S> {
     sink: S,
+    ids: EventIds,
     lines: String,
     /// How many events the lines are.
     events: u64,
@@ -160,7 +169,7 @@ impl<S: Sink> Writer<'_, S> {
             self.state.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        event.render(event_id(at), at, &mut self.lines);
+        event.render(self.ids.next(at), at, &mut self.lines);
         self.lines.push('\n');
         self.events += 1;
     }
@@ -196,8 +205,22 @@ impl<S: Sink> Writer<'_, S> {
     }
 }
 
-/// Time-ordered, so that events sort as they happened (RFC 9562 §5.7).
-fn event_id(at: SystemTime) -> Uuid {
-    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Uuid::new_v7(Timestamp::from_unix(NoContext, since.as_secs(), since.subsec_nanos()))
+/// Makes event identifiers: time-ordered (RFC 9562 §5.7), counted within this log, and random between logs.
+struct EventIds {
+    log: u128,
+    count: u32,
+}
+
+impl EventIds {
+    fn new() -> Self {
+        Self { log: Uuid::new_v4().as_u128() & 0xffff_ffff_ffff, count: 0 }
+    }
+
+    fn next(&mut self, at: SystemTime) -> Uuid {
+        let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        self.count = self.count.wrapping_add(1);
+        let [_, _, _, _, _, _, tail @ ..] = ((u128::from(self.count) << 48) | self.log).to_be_bytes();
+        Builder::from_unix_timestamp_millis(millis, &tail).into_uuid()
+    }
 }

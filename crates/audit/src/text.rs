@@ -8,6 +8,12 @@ pub const MAX_TEXT: usize = 2048;
 /// Appends `text` as a JSON string, ASCII only: every character outside printable ASCII is escaped (SEC-54).
 pub(crate) fn push_json_text(line: &mut String, text: &str) {
     line.push('"');
+    let is_plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
+    if text.len() <= MAX_TEXT && text.bytes().all(is_plain) {
+        line.push_str(text);
+        line.push('"');
+        return;
+    }
     let mut written = 0;
     for character in text.chars() {
         written += character.len_utf8();

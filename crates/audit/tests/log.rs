@@ -141,3 +141,19 @@ fn a_file_keeps_what_was_there() {
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 2);
 }
+
+#[test]
+fn identifiers_are_unique_and_in_order() {
+    let sink = MemorySink::default();
+    let log = AuditLog::start(sink.clone(), clock).unwrap();
+    for _ in 0..2_000 {
+        log.record(Event::new(Action::Allow, Outcome::Success, party())).unwrap();
+    }
+    log.flush();
+    let id =
+        |line: &String| serde_json::from_str::<Value>(line).unwrap()["event_id"].as_str().unwrap().to_owned();
+    let ids: Vec<String> = sink.lines().iter().map(id).collect();
+    assert_eq!(ids.len(), 2_000);
+    assert!(ids.is_sorted() && ids.windows(2).all(|pair| pair[0] != pair[1]));
+    assert!(ids.iter().all(|id| id.as_bytes()[14] == b'7'), "RFC 9562 version 7");
+}
