@@ -40,7 +40,8 @@ where
             let action = stated_action(answer.err().message().unwrap_or_default()).unwrap_or(action);
             ToolFailure::Denied { role, action: action.to_owned(), resource }
         }
-        (_, 500..) => ToolFailure::Unavailable { resource },
+        // A success that cannot be read is none.
+        (_, 500..) | ("", 200..=299) => ToolFailure::Unavailable { resource },
         ("", status) => {
             let code = format!("status {status}");
             ToolFailure::Refused { action: action.to_owned(), resource, code }

@@ -287,6 +287,9 @@ async fn what_s3_refuses_is_said_in_words() {
         let text = session.failure("object_read", json!({ "uri": "s3://acme-data/k" })).await;
         assert!(text.contains(words), "{text}");
     }
+    let mut session = Session::with(|_| status(200, "<ListBucketResult><Prefix>\u{1}</Prefix>")).await;
+    let text = session.failure("s3_object_list", json!({ "bucket": "acme-data" })).await;
+    assert!(text.contains("cannot be reached, or failed"), "{text}");
 }
 
 #[tokio::test]
