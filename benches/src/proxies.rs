@@ -2,14 +2,14 @@
 
 use std::{
     collections::BTreeMap,
-    io,
+    env, fs, io,
     net::SocketAddr,
+    process,
     sync::Arc,
-    thread,
     time::{Duration, SystemTime},
 };
 
-use audit::{AuditLog, Sink};
+use audit::{AuditLog, FileSink};
 use gateway::{
     Authorizer, AuthorizerConfig, Gateway, GatewayConfig, Protocol, Revocations, ServiceConfig,
     public_connection,
@@ -79,14 +79,12 @@ impl Revocations for NothingRevoked {
     }
 }
 
-/// Keeps nothing, and takes as long for it as a disk does.
-struct Disk;
-
-impl Sink for Disk {
-    fn write(&mut self, _: &[u8]) -> io::Result<()> {
-        thread::sleep(Duration::from_millis(2));
-        Ok(())
-    }
+/// A file of its own that is gone with the process, however it ends.
+fn audit_file() -> io::Result<FileSink> {
+    let path = env::temp_dir().join(format!("gateway-bench-{}.jsonl", process::id()));
+    let sink = FileSink::open(&path)?;
+    fs::remove_file(path)?;
+    Ok(sink)
 }
 
 async fn build(upstream: SocketAddr, issuer: &Issuer, reading: Reading) -> Outcome<Gateway> {
@@ -103,7 +101,7 @@ async fn build(upstream: SocketAddr, issuer: &Issuer, reading: Reading) -> Outco
     };
     let authorizer =
         Authorizer::new(config, issuers, Arc::new(snapshots), Arc::new(NothingRevoked), Arc::new(clock))?;
-    let audit = AuditLog::start(Disk, clock)?;
+    let audit = AuditLog::start(audit_file()?, clock)?;
     let mut service = ServiceConfig::new("platform", "/mcp/platform", format!("http://{upstream}/mcp"));
     service.scopes = vec!["platform".into()];
     if reading == Reading::Head {
