@@ -133,7 +133,7 @@ async fn sts_refuses_and_says_what_is_missing() {
             (
                 missing,
                 aws_trusting(|statements| {
-                    statements.retain(|one| one.get("Action") != Some(&json!(missing)))
+                    statements.retain(|one| one.get("Action") != Some(&json!(missing)));
                 }),
             )
         })
