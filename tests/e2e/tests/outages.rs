@@ -116,10 +116,12 @@ async fn a_service_that_is_down_is_a_502_with_the_requests_id() {
     assert!(body["error"]["message"].is_string(), "{body}");
 }
 
-/// The scenario's AWS with each role's trust policy changed.
+/// The scenario's AWS with the trust policy of each mapped role changed.
 fn aws_trusting(change: impl Fn(&mut Vec<Value>)) -> Value {
     let mut aws: Value = serde_json::from_str(scenario::AWS).unwrap();
-    for role in aws.get_mut("roles").and_then(Value::as_array_mut).unwrap() {
+    let roles = aws.get_mut("roles").and_then(Value::as_array_mut).unwrap();
+    let is_mapped = |role: &&mut Value| role["arn"].as_str().unwrap().contains(":role/data/");
+    for role in roles.iter_mut().filter(is_mapped) {
         change(role.pointer_mut("/trust_policy/Statement").and_then(Value::as_array_mut).unwrap());
     }
     aws
