@@ -122,8 +122,12 @@ impl OAuthConfig {
     }
 
     /// The resource that an inbound `resource` parameter names: exactly, or with a trailing `/mcp`, which is the
-    /// transport URL of the same resource.
+    /// transport URL of the same resource. A single one has the root's discovery document too, which calls it by the
+    /// origin; clients that keep URLs parsed write that with a slash.
     pub(crate) fn resource(&self, requested: &str) -> Option<&Resource> {
+        if requested.strip_suffix('/').unwrap_or(requested) == self.public_url {
+            return self.single_resource();
+        }
         let canonical = requested.strip_suffix("/mcp").unwrap_or(requested);
         self.resources.iter().find(|resource| resource.uri == requested || resource.uri == canonical)
     }
@@ -370,9 +374,22 @@ mod tests {
     }
 
     #[test]
+    fn the_origin_names_the_only_resource() {
+        let mut config = config("https://c.example");
+        for origin in ["https://c.example", "https://c.example/"] {
+            let found = config.resource(origin).map(|resource| resource.uri.as_str());
+            assert_eq!(found, Some("https://c.example/mcp/platform"), "{origin}");
+        }
+        config.resources.push(resource("https://c.example/mcp/other"));
+        assert!(config.resource("https://c.example").is_none(), "it could be either");
+    }
+
+    #[test]
     fn a_resource_is_named_exactly_or_by_its_transport_url() {
         let config = config("https://c.example");
         let cases = [
+            ("https://c.example//", false),
+            ("https://c.example/mcp/", false),
             ("https://c.example/mcp/platform", true),
             ("https://c.example/mcp/platform/mcp", true),
             ("https://c.example/mcp/platform/mcp/mcp", false),
