@@ -9,8 +9,7 @@
 //!
 //! ```no_run
 //! # async fn example(authorizer: gateway::Authorizer, audit: audit::AuditLog) -> Result<(), Box<dyn std::error::Error>> {
-//! use gateway::{Gateway, GatewayConfig, ServiceConfig, public_connection};
-//! use hyper_util::rt::TokioIo;
+//! use gateway::{Gateway, GatewayConfig, PublicStream, ServiceConfig, public_connection};
 //!
 //! let config = GatewayConfig {
 //!     public_url: "https://connect.example.com".into(),
@@ -24,7 +23,7 @@
 //! let worker = gateway.worker();
 //! loop {
 //!     let (stream, _) = listener.accept().await?;
-//!     tokio::spawn(public_connection().serve_connection(TokioIo::new(stream), worker.clone()));
+//!     tokio::spawn(public_connection().serve_connection(PublicStream::new(stream), worker.clone()));
 //! }
 //! # }
 //! ```
@@ -48,6 +47,7 @@ mod bearer;
 mod body;
 mod config;
 mod connection;
+mod deadline;
 mod discovery;
 mod headers;
 mod ids;
@@ -64,7 +64,7 @@ pub use authorizer::{
 };
 pub use body::GatewayBody;
 pub use config::{ConfigError, GatewayConfig, Protocol, ServiceConfig, Timeouts};
-pub use connection::public_connection;
+pub use connection::{PublicStream, public_connection};
 pub use metrics::{GatewayMetrics, MetricsSnapshot};
 pub use service::Gateway;
 pub use upstream::AnswerError;

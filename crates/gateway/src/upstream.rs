@@ -4,7 +4,6 @@
 //! of it. Each worker thread has a pool of its own, with nothing in it that another thread could hold.
 
 mod answer;
-mod deadline;
 mod link;
 
 use std::{

@@ -13,10 +13,11 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, task::AbortHandle, time::Instant};
 
-use super::{Unanswered, UpstreamError, deadline::Deadline};
+use super::{Unanswered, UpstreamError};
 use crate::{
     Timeouts,
     body::{BodyFault, RequestBody, Watch},
+    deadline::Deadline,
 };
 
 /// The longest head of an answer, in bytes.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// The time that a wait may take. The clock is only read when there is something to wait for, and the timer is only set
 /// anew when it goes off early.
-pub(super) struct Deadline {
+pub(crate) struct Deadline {
     time: Duration,
     /// Absent until the wait begins.
     at: Option<Instant>,
@@ -18,18 +18,18 @@ pub(super) struct Deadline {
 }
 
 impl Deadline {
-    pub(super) fn after(time: Duration) -> Self {
+    pub(crate) fn after(time: Duration) -> Self {
         let at = Instant::now() + time;
         Self { time, at: Some(at), timer: Box::pin(sleep_until(at)) }
     }
 
     /// Gives the next wait this much time.
-    pub(super) fn restart(&mut self, time: Duration) {
+    pub(crate) fn restart(&mut self, time: Duration) {
         self.time = time;
         self.at = None;
     }
 
-    pub(super) fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_passed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let at = *self.at.get_or_insert_with(|| Instant::now() + self.time);
         if at < self.timer.deadline() {
             self.timer.as_mut().reset(at);
