@@ -1,17 +1,25 @@
 //! The public listener: one thread and one runtime a core, all accepting on the same address.
 
-use std::{io, net::SocketAddr, num::NonZeroUsize, thread, time::Duration};
+use std::{io, net::SocketAddr, num::NonZeroUsize, sync::Arc, thread, time::Duration};
 
-use gateway::public_connection;
-use hyper_util::{rt::TokioIo, server::graceful::GracefulShutdown};
+use gateway::{PublicStream, public_connection};
+use hyper_util::server::graceful::GracefulShutdown;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::{net::TcpListener, runtime, sync::watch, task::LocalSet};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime,
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::LocalSet,
+};
 
 use super::{StartError, routing::Routing};
 use crate::config::Listen;
 
 /// Connections that may wait to be accepted, for each thread.
 const BACKLOG: i32 = 1024;
+
+/// Connections that a thread serves at a time. Further ones wait to be accepted: what a flood takes is bounded.
+const MAX_CONNECTIONS: usize = 8192;
 
 /// How long requests under way may take to finish when the server stops.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -104,25 +112,37 @@ async fn accept(socket: Socket, routing: &Routing, mut stopped: watch::Receiver<
     let worker = routing.worker();
     let graceful = GracefulShutdown::new();
     let settings = public_connection();
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = accept_one(&listener, &slots) => accepted,
             _ = stopped.wait_for(|stopped| *stopped) => break,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, slot)) = accepted else {
             tokio::time::sleep(BREATH).await;
             continue;
         };
         // A connection without it still works, only slower.
         let _ = stream.set_nodelay(true);
-        let connection = settings.serve_connection(TokioIo::new(stream), worker.clone());
+        let connection = settings.serve_connection(PublicStream::new(stream), worker.clone());
         let connection = graceful.watch(connection);
         tokio::task::spawn_local(async move {
             // A client that breaks off is nobody's error.
             let _ = connection.await;
+            drop(slot);
         });
     }
     drop(listener);
     let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
     Ok(())
+}
+
+/// The next connection, when there is a slot for it.
+async fn accept_one(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, slot))
 }
