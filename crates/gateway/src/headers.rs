@@ -25,19 +25,25 @@ pub(crate) fn check_host(headers: &HeaderMap, version: Version) -> Result<(), Am
 pub(crate) fn clean_request(headers: &mut HeaderMap, host: &HeaderValue) {
     remove_connection_options(headers);
     remove_where(headers, |name| {
-        is_hop_by_hop(name) || is_credential(name) || is_decision_header(name.as_str()) || is_forwarding(name)
+        is_hop_by_hop(name)
+            || is_credential(name)
+            || is_decision_header(name.as_str())
+            || is_forwarding(name)
+            || is_look_alike(name)
     });
     headers.insert(HOST, host.clone());
 }
 
-/// Leaves what a client may see of an answer (SEC-52). Cookies would be set for the origin of the sign-in pages.
+/// Leaves what a client may see of an answer (SEC-52). Cookies and policies would be set for the origin of the sign-in
+/// pages, and only this gateway challenges.
 pub(crate) fn clean_response(headers: &mut HeaderMap) {
     remove_connection_options(headers);
     remove_where(headers, |name| {
         is_hop_by_hop(name)
             || is_decision_header(name.as_str())
             || is_cors(name)
-            || matches!(name.as_str(), "set-cookie" | "set-cookie2" | "clear-site-data" | "alt-svc")
+            || is_for_the_origin(name)
+            || name.as_str() == "www-authenticate"
     });
 }
 
@@ -89,12 +95,40 @@ fn is_credential(name: &HeaderName) -> bool {
     matches!(name.as_str(), "authorization" | "cookie" | "dpop")
 }
 
+/// A name that servers which make variables of header names cannot tell from one with `-`, e.g. from
+/// `transfer-encoding` or `mcp-name`; and the one that their programs take for a proxy to use.
+fn is_look_alike(name: &HeaderName) -> bool {
+    name.as_str().contains('_') || name.as_str() == "proxy"
+}
+
+/// What a browser applies to the whole origin.
+fn is_for_the_origin(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "set-cookie"
+            | "set-cookie2"
+            | "clear-site-data"
+            | "alt-svc"
+            | "strict-transport-security"
+            | "nel"
+            | "report-to"
+            | "reporting-endpoints"
+    )
+}
+
 /// What a client says about the way that it came, or under which name it wants to be served.
 fn is_forwarding(name: &HeaderName) -> bool {
     let name = name.as_str();
     matches!(
         name,
-        "forwarded" | "via" | "x-real-ip" | "x-original-url" | "x-rewrite-url" | "x-http-method-override"
+        "forwarded"
+            | "via"
+            | "x-real-ip"
+            | "x-original-url"
+            | "x-rewrite-url"
+            | "x-http-method-override"
+            | "x-http-method"
+            | "x-method-override"
     ) || name.starts_with("x-forwarded-")
 }
 
@@ -139,6 +173,11 @@ mod tests {
             ("x-real-ip", "192.0.2.1"),
             ("x_decided_role", "arn"),
             ("x-source_identity", "root"),
+            ("transfer_encoding", "chunked"),
+            ("mcp_name", "other"),
+            ("proxy", "http://evil.test"),
+            ("x-method-override", "DELETE"),
+            ("x-http-method", "DELETE"),
             ("x-request-id", "mine"),
         ]);
         clean_request(&mut headers, &HeaderValue::from_static("service:8001"));
@@ -162,6 +201,9 @@ mod tests {
             ("x-decided-role", "arn"),
             ("x_session_tags", "{}"),
             ("set-cookie", "a=b"),
+            ("www-authenticate", "Bearer resource_metadata=\"https://evil.test\""),
+            ("strict-transport-security", "max-age=1"),
+            ("report-to", "{}"),
             ("access-control-allow-origin", "*"),
             ("connection", "close, x-internal"),
             ("x-internal", "1"),

@@ -202,12 +202,14 @@ fn upstream_reason(error: &UpstreamError) -> &'static str {
     }
 }
 
+        UpstreamError::Challenged => "upstream_challenged",
 fn upstream_status(error: &UpstreamError) -> StatusCode {
     match error {
         UpstreamError::ConnectTimeout | UpstreamError::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,
-        UpstreamError::Connect(_) | UpstreamError::Broken(_) | UpstreamError::Switched => {
-            StatusCode::BAD_GATEWAY
-        }
+        UpstreamError::Connect(_)
+        | UpstreamError::Broken(_)
+        | UpstreamError::Switched
+        | UpstreamError::Challenged => StatusCode::BAD_GATEWAY,
         UpstreamError::Body(fault) => body_answer(*fault).0,
     }
 }

@@ -43,6 +43,8 @@ pub(crate) enum UpstreamError {
     ResponseTimeout,
     #[error("the service switched protocols without being asked")]
     Switched,
+    #[error("the service asked for credentials, which are never forwarded to it")]
+    Challenged,
     #[error("the request's body could not be forwarded")]
     Body(#[source] BodyFault),
 }

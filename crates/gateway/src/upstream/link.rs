@@ -87,6 +87,10 @@ impl Link {
             Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 Err(Unanswered::after_sending(UpstreamError::Switched))
             }
+            // Passed on, it would send the client after another token, again and again.
+            Some(Ok(response)) if is_challenge(response.status()) => {
+                Err(Unanswered::after_sending(UpstreamError::Challenged))
+            }
             Some(Ok(response)) => Ok(response),
             Some(Err(failed)) => Err(unanswered(failed, watch)),
             None if was_sent => Err(Unanswered::after_sending(UpstreamError::ResponseTimeout)),
@@ -116,6 +120,10 @@ impl Drop for Link {
     fn drop(&mut self) {
         self.driver.abort();
     }
+}
+
+fn is_challenge(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED)
 }
 
 fn unanswered(mut failed: TrySendError<Request<RequestBody>>, watch: Option<&Watch>) -> Unanswered {

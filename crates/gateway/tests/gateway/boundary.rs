@@ -240,6 +240,26 @@ async fn answers_carry_neither_decision_nor_cookie() {
 }
 
 #[tokio::test]
+async fn a_service_cannot_challenge_the_client() {
+    let world = World::new().await;
+    for status in ["401 Unauthorized", "407 Proxy Authentication Required"] {
+        let service = Service::start(move |_| {
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nWWW-Authenticate: Bearer resource_metadata=\"https://evil.test/\"\r\n\
+                 Content-Length: 0\r\n\r\n"
+            );
+            vec![Step::Send(answer.into_bytes())]
+        })
+        .await;
+        let served = world.serve(service.address).await;
+        let answer = call(served.address, post(&world.token("ada"), "", PING)).await;
+        assert_eq!((answer.status, answer.header("www-authenticate")), (502, ""), "{status}");
+        assert_eq!(answer.json()["error"]["data"]["reason"], "upstream_challenged", "{status}");
+        assert_eq!(answer.json()["id"], 1, "{status}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_but_the_exact_paths_is_routed() {
     let world = World::new().await;
     let mut service = Service::start(echo).await;
