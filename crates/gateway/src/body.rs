@@ -3,5 +3,5 @@
 mod request;
 mod response;
 
-pub(crate) use request::{BodyFault, Opened, RequestBody, Watch, open, open_unread};
+pub(crate) use request::{BodyFault, Opened, RequestBody, Watch, open, open_none, open_unread};
 pub use response::GatewayBody;

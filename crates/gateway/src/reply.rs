@@ -176,6 +176,8 @@ fn body_reason(fault: BodyFault) -> &'static str {
         BodyFault::Unreadable(Unreadable::Ambiguous) => "ambiguous_message",
         BodyFault::Unreadable(Unreadable::TooDeep) => "message_too_deep",
         BodyFault::Unreadable(Unreadable::TooLong) => "member_too_long",
+        BodyFault::Unreadable(Unreadable::Late) => "method_too_late",
+        BodyFault::Unexpected => "body_unexpected",
         BodyFault::TooLong => "body_too_long",
         BodyFault::Stalled => "body_stalled",
         BodyFault::Broken => "body_broken",
@@ -185,7 +187,9 @@ fn body_reason(fault: BodyFault) -> &'static str {
 fn body_answer(fault: BodyFault) -> (StatusCode, Failure) {
     match fault {
         BodyFault::Unreadable(Unreadable::NotAMessage) => (StatusCode::BAD_REQUEST, Failure::Parse),
-        BodyFault::Unreadable(_) | BodyFault::Broken => (StatusCode::BAD_REQUEST, Failure::InvalidRequest),
+        BodyFault::Unreadable(_) | BodyFault::Unexpected | BodyFault::Broken => {
+            (StatusCode::BAD_REQUEST, Failure::InvalidRequest)
+        }
         BodyFault::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, Failure::InvalidRequest),
         BodyFault::Stalled => (StatusCode::REQUEST_TIMEOUT, Failure::InvalidRequest),
     }
@@ -198,11 +202,11 @@ fn upstream_reason(error: &UpstreamError) -> &'static str {
         UpstreamError::Broken(_) => "upstream_broken",
         UpstreamError::ResponseTimeout => "upstream_timeout",
         UpstreamError::Switched => "upstream_switched",
+        UpstreamError::Challenged => "upstream_challenged",
         UpstreamError::Body(fault) => body_reason(*fault),
     }
 }
 
-        UpstreamError::Challenged => "upstream_challenged",
 fn upstream_status(error: &UpstreamError) -> StatusCode {
     match error {
         UpstreamError::ConnectTimeout | UpstreamError::ResponseTimeout => StatusCode::GATEWAY_TIMEOUT,

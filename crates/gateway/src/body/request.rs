@@ -37,6 +37,9 @@ pub(crate) enum BodyFault {
     /// The client stopped sending.
     #[error("the rest of the body did not arrive in time")]
     Stalled,
+    /// A body where the protocol has none.
+    #[error("only POST carries a message: send this request without a body")]
+    Unexpected,
     /// The client went away or broke the framing.
     #[error("the body ended early")]
     Broken,
@@ -147,6 +150,15 @@ where
         call: Call::default(),
         watch: Some(watch),
     })
+}
+
+/// Takes a request that has no body. One that nobody expects is read by nobody here, and a service that leaves it on
+/// its connection would take it for the next request.
+pub(crate) fn open_none(body: &impl Body) -> Result<Opened, BodyFault> {
+    if !body.is_end_stream() {
+        return Err(BodyFault::Unexpected);
+    }
+    Ok(Opened { body: RequestBody { ready: None, rest: None }, call: Call::default(), watch: None })
 }
 
 /// Reads a message up to its end or up to [`PREFIX`] bytes.
@@ -321,8 +333,12 @@ impl Rest {
         let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
         self.left = self.left.checked_sub(length).ok_or(BodyFault::TooLong)?;
         if let Some(scanner) = &mut self.scanner {
-            let had_id = scanner.call().id.is_some();
+            let (had_id, had_method) = (scanner.call().id.is_some(), scanner.call().method.is_some());
             scanner.feed(piece)?;
+            // It was forwarded, and recorded, as a message without one.
+            if !had_method && scanner.call().method.is_some() {
+                return Err(Unreadable::Late.into());
+            }
             if !had_id && scanner.call().id.is_some() {
                 self.watch.seen().id.clone_from(&scanner.call().id);
             }
@@ -408,6 +424,18 @@ mod tests {
         let fault = BodyFault::Unreadable(Unreadable::Ambiguous);
         assert_eq!(collect(opened.body).await, Err(fault));
         assert_eq!(watch.fault(), Some(fault));
+    }
+
+    #[tokio::test]
+    async fn a_method_cannot_hide_behind_a_long_beginning() {
+        for start in [" ".repeat(PREFIX), format!(r#"{{"x":"{}","#, "x".repeat(PREFIX))] {
+            let rest = if start.starts_with('{') { r#""method":"m"}"# } else { r#"{"method":"m"}"# };
+            let opened = open(pieces(&[&start, rest]), 1 << 20, IDLE).await.unwrap();
+            assert_eq!(collect(opened.body).await, Err(Unreadable::Late.into()), "{rest}");
+        }
+        let result = format!(r#"{{"id":1,"result":"{}"#, "x".repeat(PREFIX));
+        let opened = open(pieces(&[&result, r#""}"#]), 1 << 20, IDLE).await.unwrap();
+        assert!(collect(opened.body).await.is_ok(), "a response has none");
     }
 
     #[tokio::test]

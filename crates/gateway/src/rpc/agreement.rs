@@ -23,10 +23,11 @@ pub(crate) enum Disagreement {
 
 /// Compares the headers that are present with the body.
 pub(crate) fn check_agreement(headers: &HeaderMap, call: &Call) -> Result<(), Disagreement> {
-    if let Some(values) = only(headers, &MCP_METHOD)
-        && (values.is_err() || values.ok().and_then(|value| value.to_str().ok()) != call.method.as_deref())
-    {
-        return Err(Disagreement::Method);
+    if let Some(value) = only(headers, &MCP_METHOD) {
+        let value = value.ok().and_then(|value| value.to_str().ok()).ok_or(Disagreement::Method)?;
+        if call.method.as_deref() != Some(value) {
+            return Err(Disagreement::Method);
+        }
     }
     if let Some(value) = only(headers, &MCP_NAME) {
         let value = value.ok().and_then(decode).ok_or(Disagreement::Name)?;
@@ -86,6 +87,7 @@ mod tests {
             (&[("mcp-method", "Tools/call")], &tool, Err(Disagreement::Method)),
             (&[("mcp-method", "tools/call"), ("mcp-method", "tools/call")], &tool, Err(Disagreement::Method)),
             (&[("mcp-method", "ping")], &reply, Err(Disagreement::Method)),
+            (&[("mcp-method", "é")], &reply, Err(Disagreement::Method)),
             (&[("mcp-name", "e")], &tool, Err(Disagreement::Name)),
             (&[("mcp-name", "=?base64?%%?=")], &tool, Err(Disagreement::Name)),
             (&[("mcp-name", "=?base64?w6k=?="), ("mcp-name", "x")], &tool, Err(Disagreement::Name)),

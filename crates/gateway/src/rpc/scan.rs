@@ -47,6 +47,9 @@ pub(crate) enum Unreadable {
     /// A method, name or id is too long.
     #[error("the method, the name or the id is too long")]
     TooLong,
+    /// The method comes too late to be known before the message is forwarded.
+    #[error("the method must stand in the first 64 KiB of the message")]
+    Late,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,7 +228,7 @@ impl Scanner {
         let known = MEMBERS
             .iter()
             .enumerate()
-            .find(|(_, (level, _, name))| *level == self.level && key.eq_ignore_ascii_case(name.as_bytes()));
+            .find(|(_, (level, _, name))| *level == self.level && folds_to(key, name.as_bytes()));
         let Some((index, &(_, member, name))) = known else { return Ok(Member::Other) };
         let bit = 1 << index;
         if key != name.as_bytes() || self.seen & bit != 0 {
@@ -316,6 +319,21 @@ impl Scanner {
         self.text.extend_from_slice(text);
         Ok(())
     }
+}
+
+/// Whether some parser takes `key` for `name`. Those that ignore case by Unicode's rules, as Go's does, fold two letters
+/// beyond ASCII: `ſ` to `s`, and the Kelvin sign to `k`.
+fn folds_to(key: &[u8], name: &[u8]) -> bool {
+    if key.is_ascii() {
+        return key.eq_ignore_ascii_case(name);
+    }
+    let fold = |letter: char| match letter {
+        'ſ' => 's',
+        '\u{212a}' => 'k',
+        other => other.to_ascii_lowercase(),
+    };
+    let plain = name.iter().map(|byte| char::from(byte.to_ascii_lowercase()));
+    std::str::from_utf8(key).is_ok_and(|key| key.chars().map(fold).eq(plain))
 }
 
 /// Splits at the closing quote: the text, what follows, whether the quote was found, and whether the next byte is
@@ -426,6 +444,9 @@ mod tests {
             (r#"{"method":"a","method":"b"}"#, Unreadable::Ambiguous),
             (r#"{"method":"a","meth\u006fd":"b"}"#, Unreadable::Ambiguous),
             (r#"{"Method":"a"}"#, Unreadable::Ambiguous),
+            (r#"{"params":{"name":"a"},"paramſ":{"name":"b"}}"#, Unreadable::Ambiguous),
+            (r#"{"param\u017F":{"name":"b"}}"#, Unreadable::Ambiguous),
+            ("{\"params\":{\"tas\u{212a}Id\":\"a\"}}", Unreadable::Ambiguous),
             (r#"{"params":{"name":"a","name":"b"}}"#, Unreadable::Ambiguous),
             (r#"{"params":{"name":"a"},"params":{"name":"b"}}"#, Unreadable::Ambiguous),
             (&deep, Unreadable::TooDeep),

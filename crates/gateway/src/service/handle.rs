@@ -15,7 +15,7 @@ use super::{Gateway, Reached, Route};
 use crate::{
     Authorized, Denied, GatewayBody, Permit, ServiceConfig, Wanted,
     bearer::{NoToken, bearer},
-    body::{BodyFault, Opened, Watch, open, open_unread},
+    body::{BodyFault, Opened, Watch, open, open_none, open_unread},
     headers::{check_host, clean_request, clean_response},
     origin::{allow_calling, allow_metadata, allow_metadata_call, allow_reading},
     reply::{Refusal, document, empty},
@@ -229,10 +229,12 @@ async fn open_body<B>(parts: &Parts, body: B, service: &ServiceConfig) -> Result
 where
     B: Body<Data = Bytes> + Unpin + Send + 'static,
 {
-    let opened = if service.reads_bodies() && parts.method == Method::POST {
+    let opened = if !service.reads_bodies() {
+        open_unread(body, service.max_body)
+    } else if parts.method == Method::POST {
         open(body, service.max_body, service.timeouts.idle).await
     } else {
-        open_unread(body, service.max_body)
+        open_none(&body)
     };
     opened.map_err(|fault: BodyFault| Refusal::Body(fault, None))
 }

@@ -34,6 +34,26 @@ async fn headers_must_agree_with_the_body() {
 }
 
 #[tokio::test]
+async fn only_post_carries_a_message() {
+    let world = World::new().await;
+    let mut service = Service::start(echo).await;
+    let served = world.serve(service.address).await;
+    let token = world.token("ada");
+    let body = r#"{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"read"}}"#;
+    for method in ["GET", "DELETE"] {
+        let answer =
+            call(served.address, post(&token, "", body).replace("POST /", &format!("{method} /"))).await;
+        assert_eq!(answer.status, 400, "{method}");
+        assert_eq!(answer.json()["error"]["data"]["reason"], "body_unexpected", "{method}");
+        assert!(service.is_untouched(), "{method}");
+        let answer =
+            call(served.address, post(&token, "", "").replace("POST /", &format!("{method} /"))).await;
+        assert_eq!(answer.status, 200, "{method} without a body");
+        service.request().await;
+    }
+}
+
+#[tokio::test]
 async fn batches_and_ambiguous_messages_are_refused() {
     let world = World::new().await;
     let mut service = Service::start(echo).await;
