@@ -22,33 +22,45 @@ impl Denied {
     }
 }
 
-/// Why a call is not allowed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a call is not allowed. The text is for operators.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Denial {
     /// The token is not acceptable; the stable word of the verification.
+    #[error("the token is not acceptable: {0}")]
     Token(&'static str),
     /// The issuer's keys are not at hand.
+    #[error("the issuer's keys are not at hand")]
     KeysUnavailable,
     /// The token is for another resource.
+    #[error("the token is for another resource")]
     Audience,
     /// A token of ours lacks a scope.
+    #[error("the token lacks a scope of the service")]
     Scope,
     /// A token of ours lacks a claim that we put in, or has it in another type.
+    #[error("the claim {0} of a token of ours is absent or of another type")]
     OwnClaim(&'static str),
     /// The identity's issuer is not an accepted one.
+    #[error("the identity's issuer is not an accepted one")]
     IdentityIssuer,
     /// The grant behind the token was revoked.
+    #[error("the grant behind the token was revoked")]
     Revoked,
     /// The mapping grants nothing.
+    #[error("{0}")]
     Mapping(DenyReason),
     /// The mapping was not confirmed for too long.
+    #[error("the mapping was not confirmed for too long")]
     MappingTooOld,
     /// Too many calls.
+    #[error("{0}")]
     Limited(Limited),
     /// The decision cannot be written as headers; the text says why.
+    #[error("the decision cannot be written as headers: {0}")]
     Unwritable(String),
     /// A cryptographic function failed.
+    #[error("a cryptographic function failed")]
     Internal,
 }
 
@@ -94,5 +106,17 @@ impl Denial {
             | Self::Mapping(_)
             | Self::Limited(_) => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_is_told_which_tag() {
+        let denial = Denial::Mapping(DenyReason::TagClaim { tag: "project".into() });
+        assert!(denial.to_string().contains("project"), "{denial}");
+        assert_eq!(denial.reason(), "tag_claim", "which stays a word");
     }
 }

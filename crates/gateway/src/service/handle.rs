@@ -170,11 +170,13 @@ impl Gateway {
             self.shared.metrics.count_unrecorded();
             return;
         }
+        let name = service.name.as_str();
+        tracing::info!(request_id = id.as_str(), service = name, reason = %denied.denial, "a call was refused");
         let party = denied.party.clone().unwrap_or_else(|| Arc::new(Party::default()));
         let event = Event::new(Action::Deny, Outcome::Denied, party)
             .request_id(id.as_str())
             .reason(denied.denial.reason())
-            .target(service.name.as_str());
+            .target(name);
         if self.shared.audit.record(event).is_err() {
             tracing::warn!(reason = denied.denial.reason(), "a refusal could not be recorded");
         }
