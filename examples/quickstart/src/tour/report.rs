@@ -16,6 +16,7 @@ pub fn render(report: &Report) -> String {
     for stranger in &report.strangers {
         let _ = writeln!(text, "  {:<44} {}", stranger.sent, stranger.status);
     }
+    summary(&mut text, report);
     let cells: usize = report.people.iter().map(|visit| visit.outcomes.len()).sum();
     if report.differences.is_empty() {
         let _ = writeln!(text, "\n{cells} of {cells} outcomes are as expected.");
@@ -75,5 +76,39 @@ fn column<'a>(text: &mut String, title: &str, outcomes: impl Iterator<Item = &'a
     for (index, outcome) in outcomes.enumerate() {
         let title = if index == 0 { title } else { "" };
         let _ = writeln!(text, "  {title:<18} {} {}", outcome.action, outcome.target);
+    }
+}
+
+/// One line a person.
+fn summary(text: &mut String, report: &Report) {
+    let heads =
+        ["person", "tenant", "role", "session tags", "lists", "reads", "refused by s3", "by the gateway"];
+    let mut rows = vec![heads.map(str::to_owned)];
+    for visit in &report.people {
+        let count =
+            |fits: fn(&Outcome) -> bool| visit.outcomes.iter().filter(|one| fits(one)).count().to_string();
+        let tags: Vec<String> = visit.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        rows.push([
+            visit.username.to_owned(),
+            visit.tenant.to_owned(),
+            visit.role.as_deref().and_then(|arn| arn.rsplit('/').next()).unwrap_or("-").to_owned(),
+            if tags.is_empty() { "-".to_owned() } else { tags.join(" ") },
+            count(|one| one.action == "list" && one.verdict == "allowed"),
+            count(|one| one.action == "read" && one.verdict == "allowed"),
+            count(|one| one.verdict == "s3"),
+            count(|one| one.verdict == "gateway"),
+        ]);
+    }
+    let mut widths = [0; 8];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.len().max(*width);
+        }
+    }
+    text.push('\n');
+    for row in &rows {
+        let padded: Vec<String> =
+            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        let _ = writeln!(text, "{}", padded.join("  ").trim_end());
     }
 }
