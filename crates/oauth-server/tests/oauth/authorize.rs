@@ -66,7 +66,7 @@ async fn every_other_error_goes_back_with_state_and_issuer() {
         ("invalid_target", with(good(), "resource", Some("https://other.example/mcp"))),
         ("invalid_target", with(good(), "resource", Some("/mcp/platform"))),
         ("invalid_target", with(good(), "resource", Some("http://localhost:8080/mcp/platform#f"))),
-        ("invalid_target", with(good(), "resource", Some("http://localhost:8080/"))),
+        ("invalid_target", with(good(), "resource", Some("http://localhost:8080//"))),
         ("invalid_target", twice("resource", RESOURCE)),
         ("invalid_scope", with(good(), "scope", Some("admin"))),
         ("invalid_request", twice("scope", "platform")),

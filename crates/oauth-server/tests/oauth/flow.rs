@@ -126,6 +126,19 @@ async fn the_transport_url_names_the_same_resource_and_a_loopback_port_may_vary(
 }
 
 #[tokio::test]
+async fn the_origin_names_the_only_resource() {
+    let harness = Harness::new().await;
+    let client = harness.client().await;
+    let origin = format!("{ORIGIN}/");
+    let params = with(authorize_params(&client), "resource", Some(&origin));
+    let answer = Browser::default().sign_in(&harness, &authorize_url(&params)).await;
+    let code = answer.location_param("code").unwrap();
+    let form = with(redeem_params(&client, &code), "resource", Some(&origin));
+    let tokens = harness.post_form("/token", &form).await.json();
+    assert_eq!(claims(tokens["access_token"].as_str().unwrap())["aud"], RESOURCE);
+}
+
+#[tokio::test]
 async fn authorize_may_be_posted() {
     let harness = Harness::new().await;
     let client = harness.client().await;
