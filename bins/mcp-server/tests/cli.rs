@@ -10,6 +10,7 @@ use std::{
 };
 
 use aws_sim::{AwsSim, BucketConfig, PolicyDocument, RoleConfig, SimConfig, UserConfig};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 const ACCOUNT: &str = "111122223333";
@@ -188,7 +189,6 @@ fn the_server_is_well_until_it_is_told_to_stop() {
     assert!(log.any(|line| line.unwrap().contains("mcp-server serves")));
     assert_eq!(run(&mut with("healthcheck")).0, Some(0));
 
-    let told = Command::new("kill").arg("-TERM").arg(server.id().to_string()).status().unwrap();
-    assert!(told.success());
+    kill_process(Pid::from_child(&server), Signal::TERM).unwrap();
     assert_eq!(server.wait().unwrap().code(), Some(0));
 }

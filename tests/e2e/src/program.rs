@@ -13,6 +13,8 @@ use std::{
     time::Duration,
 };
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// How long a program may take to say that it is ready.
 const START: Duration = Duration::from_mins(1);
 
@@ -89,9 +91,8 @@ impl Program {
     /// # Panics
     /// When it cannot be asked.
     pub fn terminate(&mut self) -> ExitStatus {
-        let id = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &id]).status();
-        assert!(asked.is_ok_and(|status| status.success()), "the program cannot be asked to stop");
+        let asked = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        assert!(asked.is_ok(), "the program cannot be asked to stop: {asked:?}");
         self.wait()
     }
 

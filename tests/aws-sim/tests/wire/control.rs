@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::world::{World, code, refusal};
+use rustix::process::{Pid, Signal, kill_process};
 
 #[tokio::test]
 async fn faults_hit_the_calls_they_name_and_then_end() {
@@ -194,8 +195,8 @@ async fn the_program_runs_until_terminated() {
         credentials.json::<Value>().await.unwrap()["RoleArn"],
         "arn:aws:iam::111122223333:role/mcp-task"
     );
-    let id = child.id().unwrap().to_string();
-    assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    let id = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
+    kill_process(id, Signal::TERM).unwrap();
     assert!(child.wait().await.unwrap().success());
 }
 
