@@ -3,7 +3,7 @@
 use decision::is_decision_header;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Version,
-    header::{CONNECTION, HOST},
+    header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
 };
 
 use crate::origin::is_cors;
@@ -37,6 +37,10 @@ pub(crate) fn clean_request(headers: &mut HeaderMap, host: &HeaderValue) {
 /// Leaves what a client may see of an answer (SEC-52). Cookies and policies would be set for the origin of the sign-in
 /// pages, and only this gateway challenges.
 pub(crate) fn clean_response(headers: &mut HeaderMap) {
+    // The coding framed the body (RFC 9112 §6.3); the length says what is not true.
+    if headers.contains_key(TRANSFER_ENCODING) {
+        headers.remove(CONTENT_LENGTH);
+    }
     remove_connection_options(headers);
     remove_where(headers, |name| {
         is_hop_by_hop(name)

@@ -204,6 +204,7 @@ impl Gateway {
             Ok(response) => {
                 let (mut parts, answer) = response.into_parts();
                 clean_response(&mut parts.headers);
+                parts.version = Version::HTTP_11;
                 // What the service's reason phrase says is not ours to repeat.
                 parts.extensions.clear();
                 Ok(Response::from_parts(parts, GatewayBody::upstream(answer)))

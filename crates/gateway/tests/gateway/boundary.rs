@@ -260,6 +260,29 @@ async fn a_service_cannot_challenge_the_client() {
 }
 
 #[tokio::test]
+async fn an_answer_is_framed_anew() {
+    let world = World::new().await;
+    let cases: &[(&str, &str)] = &[
+        (
+            "a length that the coding contradicts",
+            "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        ),
+        ("an old version", "HTTP/1.0 200 OK\r\n\r\n{}"),
+    ];
+    for (what, answer) in cases {
+        let bytes = answer.as_bytes().to_vec();
+        let service = Service::start(move |_| vec![Step::Send(bytes.clone()), Step::Close]).await;
+        let served = world.serve(service.address).await;
+        let mut connection = Connection::open(served.address).await;
+        connection.send(post(&world.token("ada"), "", PING)).await;
+        let head = connection.until("\r\n\r\n").await;
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{what}: {head}");
+        assert!(!head.contains("content-length"), "{what}: {head}");
+        assert_eq!(connection.until("0\r\n\r\n").await, "2\r\n{}\r\n0\r\n\r\n", "{what}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_but_the_exact_paths_is_routed() {
     let world = World::new().await;
     let mut service = Service::start(echo).await;
