@@ -146,3 +146,24 @@ async fn accept_one(
     let (stream, _) = listener.accept().await?;
     Ok((stream, slot))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, pin::pin, task::Poll};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_thread_accepts_when_a_connection_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let _clients =
+            [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
+        let slots = Arc::new(Semaphore::new(1));
+        let first = accept_one(&listener, &slots).await.unwrap();
+        let mut second = pin!(accept_one(&listener, &slots));
+        assert!(poll_fn(|cx| Poll::Ready(second.as_mut().poll(cx).is_pending())).await, "no slot");
+        drop(first);
+        second.await.unwrap();
+    }
+}
