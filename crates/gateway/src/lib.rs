@@ -35,6 +35,8 @@
 //!   have put a token. Caches are keyed by a hash; no token is kept.
 //! * *Two readers of one message* (SEC-46, 51): requests are written anew from their parsed form; a message with
 //!   repeated members is refused; headers that repeat its method or name must agree with it.
+//! * *A service that speaks for us* (SEC-52): its decision headers, cookies, challenges and policies for the whole origin do
+//!   not pass, its 401 is a 502, its answers are framed anew.
 //! * *Crossed identities*: a permit belongs to one hash of one token for one service; every part of it was made from that
 //!   token alone.
 //! * *Old knowledge*: a permit ends with its token, after a configured age, with a change of the mapping, with a revocation, when the clock

@@ -335,12 +335,12 @@ impl Rest {
         if let Some(scanner) = &mut self.scanner {
             let (had_id, had_method) = (scanner.call().id.is_some(), scanner.call().method.is_some());
             scanner.feed(piece)?;
+            if !had_id && scanner.call().id.is_some() {
+                self.watch.seen().id.clone_from(&scanner.call().id);
+            }
             // It was forwarded, and recorded, as a message without one.
             if !had_method && scanner.call().method.is_some() {
                 return Err(Unreadable::Late.into());
-            }
-            if !had_id && scanner.call().id.is_some() {
-                self.watch.seen().id.clone_from(&scanner.call().id);
             }
         }
         self.watch.pieces.fetch_add(1, Ordering::Relaxed);
@@ -429,9 +429,11 @@ mod tests {
     #[tokio::test]
     async fn a_method_cannot_hide_behind_a_long_beginning() {
         for start in [" ".repeat(PREFIX), format!(r#"{{"x":"{}","#, "x".repeat(PREFIX))] {
-            let rest = if start.starts_with('{') { r#""method":"m"}"# } else { r#"{"method":"m"}"# };
+            let rest =
+                if start.starts_with('{') { r#""id":5,"method":"m"}"# } else { r#"{"id":5,"method":"m"}"# };
             let opened = open(pieces(&[&start, rest]), 1 << 20, IDLE).await.unwrap();
             assert_eq!(collect(opened.body).await, Err(Unreadable::Late.into()), "{rest}");
+            assert_eq!(opened.watch.unwrap().id().as_deref(), Some("5"), "{rest}");
         }
         let result = format!(r#"{{"id":1,"result":"{}"#, "x".repeat(PREFIX));
         let opened = open(pieces(&[&result, r#""}"#]), 1 << 20, IDLE).await.unwrap();
