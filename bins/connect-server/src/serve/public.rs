@@ -164,6 +164,6 @@ mod tests {
         let mut second = pin!(accept_one(&listener, &slots));
         assert!(poll_fn(|cx| Poll::Ready(second.as_mut().poll(cx).is_pending())).await, "no slot");
         drop(first);
-        second.await.unwrap();
+        drop(second.await.unwrap());
     }
 }
