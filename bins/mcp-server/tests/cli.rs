@@ -4,7 +4,6 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
-    net::TcpListener,
     path::Path,
     process::{Command, Output, Stdio},
 };
@@ -168,7 +167,8 @@ async fn stdio_serves_the_person_s_own_profile() {
 #[test]
 fn the_server_is_well_until_it_is_told_to_stop() {
     let home = tempfile::tempdir().unwrap();
-    let private = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Below the ports that the system gives to outgoing connections, and this process's own.
+    let private = format!("127.0.0.1:{}", 10_000 + std::process::id() % 10_000);
     let with = |command: &str| {
         let mut program = program(home.path());
         program
@@ -176,7 +176,7 @@ fn the_server_is_well_until_it_is_told_to_stop() {
             .env("MCP_REGION", "us-east-1")
             .env("MCP_ALLOWED_ACCOUNTS", "[\"111122223333\"]")
             .env("MCP_LISTEN_MCP", "127.0.0.1:0")
-            .env("MCP_LISTEN_PRIVATE", private.to_string())
+            .env("MCP_LISTEN_PRIVATE", &private)
             .env("MCP_AUDIT_FILE", home.path().join("audit.jsonl"));
         program
     };

@@ -8,6 +8,7 @@ mod browser;
 pub mod cli;
 mod client;
 mod forms;
+mod ports;
 pub mod scenario;
 mod snippets;
 mod stack;
@@ -15,4 +16,5 @@ pub mod tour;
 
 pub use browser::{Browser, BrowserError, Page};
 pub use client::{ClientError, McpClient, SignedIn, ToolAnswer};
+pub use ports::free_port;
 pub use stack::{Stack, StackError};

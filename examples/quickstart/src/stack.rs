@@ -15,7 +15,7 @@ use connect_server::config::Config;
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use crate::scenario;
+use crate::{free_port, scenario};
 
 const CONFIG: &str = "connect.toml";
 const DATABASE: &str = "connect.db";
@@ -84,7 +84,7 @@ impl Stack {
     /// When a part does not start.
     pub async fn start(port: u16) -> Result<Self, StackError> {
         let folder = TempDir::with_prefix("connect-quickstart-")?;
-        let public_url = format!("http://localhost:{}", free_port(port)?);
+        let public_url = format!("http://localhost:{}", port_for(port)?);
         let aws = AwsSim::start(serde_json::from_str::<SimConfig>(scenario::AWS)?).await?;
         let (tools, tools_audit) = tools_server(&aws, &folder.path().join(TOOLS_AUDIT)).await?;
         let config_file = folder.path().join(CONFIG);
@@ -174,10 +174,14 @@ impl Stack {
     }
 }
 
-fn free_port(wanted: u16) -> Result<u16, StackError> {
+/// The wanted port if nobody listens on it, any free one for 0.
+fn port_for(wanted: u16) -> Result<u16, StackError> {
     let taken = |source| StackError::Port { port: wanted, source };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, wanted)).map_err(taken)?;
-    Ok(listener.local_addr().map_err(taken)?.port())
+    if wanted == 0 {
+        return free_port().map_err(taken);
+    }
+    TcpListener::bind((Ipv4Addr::LOCALHOST, wanted)).map_err(taken)?;
+    Ok(wanted)
 }
 
 async fn tools_server(
