@@ -76,6 +76,7 @@ fn what_makes_no_sense_is_refused_with_its_key() {
         (GOOD.replace("\"sqlite:connect.db\"", "\"postgres://u:hunter2@db/x\""), "postgres://u:***@db/x"),
         (GOOD.replace("/mcp/platform", "/token"), "service[0].path: found \"/token\""),
         (GOOD.replace("http://mcp", "https://user@mcp"), "service[0].upstream"),
+        (GOOD.replace("connect.db\"", "connect.db\"\nmax_age = \"1s\""), "database.max_age: found 1000 ms"),
         (format!("{GOOD}\n[tokens]\naccess = \"2h\""), "tokens.access: found 7200 seconds"),
         (
             format!("{GOOD}\n[tokens]\nrefresh_idle = \"1m\""),

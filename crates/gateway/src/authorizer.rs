@@ -39,6 +39,9 @@ pub trait Revocations: Send + Sync {
 
     /// Changes with every revocation. What was asked under another version is asked again.
     fn version(&self) -> u64;
+
+    /// Whether the revocations were read recently enough to be relied on. While they were not, nothing is allowed.
+    fn is_current(&self, now: SystemTime) -> bool;
 }
 
 /// What an [`Authorizer`] trusts.
@@ -179,6 +182,9 @@ impl Authorizer {
         let key = digest(&SHA256, token.as_bytes());
         let key: [u8; 32] = key.as_ref().try_into().map_err(|_| Denied::stranger(Denial::Internal))?;
         let mapping = self.mapping.current(now).map_err(|_| Denied::stranger(Denial::MappingTooOld))?;
+        if !self.revocations.is_current(now) {
+            return Err(Denied::stranger(Denial::RevocationsTooOld));
+        }
         if let Some(permit) = cache.find(&key).filter(|permit| permit.is_good(now, mapping.version)) {
             self.check_use(&permit)?;
             return Ok(Authorized { permit, was_cached: true });

@@ -156,12 +156,22 @@ fn listen(mut section: Section<'_>) -> Option<Listen> {
     Some(Listen { public: public?, private: private?, threads })
 }
 
+/// Below this, a single slow read would stop every call.
+const SHORTEST_MAX_AGE: Duration = Duration::from_secs(5);
+
 fn database(mut section: Section<'_>) -> Option<Database> {
     let url: Option<DatabaseUrl> = section.required("url", DatabaseUrl::EXPECTED);
     let url = url.map(|url| url.beside(section.folder()));
     let password = section.secret("password");
-    let max_age = section.or("max_age", SPAN, Span(Duration::from_mins(5)));
-    Some(Database { url: url?, password, max_age: max_age?.0 })
+    let max_age = section.or("max_age", SPAN, Span(Duration::from_mins(5)))?.0;
+    if max_age < SHORTEST_MAX_AGE {
+        section.contradiction(
+            "max_age",
+            &format!("{} ms", max_age.as_millis()),
+            "at least 5s: the database is read every two seconds",
+        );
+    }
+    Some(Database { url: url?, password, max_age })
 }
 
 fn log(mut section: Section<'_>) -> Option<Log> {

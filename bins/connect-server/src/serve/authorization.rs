@@ -1,6 +1,11 @@
 //! Who may call which service: the trusted issuers, the authorizer and the gateway as configured.
 
-use std::{collections::BTreeMap, error::Error, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    error::Error,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use audit::AuditLog;
 use gateway::{Authorizer, AuthorizerConfig, Gateway, GatewayConfig, Revocations, ServiceConfig, Timeouts};
@@ -15,15 +20,22 @@ use super::{Clock, StartError, sign_in};
 use crate::config::{self, Config, TrustedIssuer};
 
 /// Revocations by the authorization server of this process and of its replicas.
-struct OurRevocations(Arc<RevocationView>);
+struct OurRevocations {
+    view: Arc<RevocationView>,
+    max_age: Duration,
+}
 
 impl Revocations for OurRevocations {
     fn is_revoked(&self, session: &str) -> bool {
-        self.0.is_revoked(session)
+        self.view.is_revoked(session)
     }
 
     fn version(&self) -> u64 {
-        self.0.version()
+        self.view.version()
+    }
+
+    fn is_current(&self, now: SystemTime) -> bool {
+        self.view.check_age(now, self.max_age).is_ok()
     }
 }
 
@@ -50,7 +62,8 @@ pub(super) fn authorizer(
         identity_prefixes: identity_prefixes(config),
         decision_max_age: config.database.max_age,
     };
-    let revocations = Arc::new(OurRevocations(oauth.revocations()));
+    let revocations =
+        Arc::new(OurRevocations { view: oauth.revocations(), max_age: config.database.max_age });
     let authorizer = Authorizer::new(settings, issuers, Arc::clone(mapping), revocations, Arc::clone(clock));
     Ok((authorizer.map_err(|error| StartError::Gateway(error.into()))?, remote_keys))
 }

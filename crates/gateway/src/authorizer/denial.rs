@@ -53,6 +53,9 @@ pub enum Denial {
     /// The mapping was not confirmed for too long.
     #[error("the mapping was not confirmed for too long")]
     MappingTooOld,
+    /// The revocations were not read for too long.
+    #[error("the revocations were not read for too long")]
+    RevocationsTooOld,
     /// Too many calls.
     #[error("{0}")]
     Limited(Limited),
@@ -82,6 +85,7 @@ impl Denial {
             Self::Revoked => "revoked",
             Self::Mapping(reason) => reason.as_str(),
             Self::MappingTooOld => "mapping_too_old",
+            Self::RevocationsTooOld => "revocations_too_old",
             Self::Limited(_) => "rate_limited",
             Self::Unwritable(_) => "decision_unwritable",
             Self::Internal => "internal",
@@ -94,6 +98,7 @@ impl Denial {
         match self {
             Self::KeysUnavailable
             | Self::MappingTooOld
+            | Self::RevocationsTooOld
             | Self::Unwritable(_)
             | Self::Internal
             | Self::Mapping(DenyReason::TenantBroken) => true,

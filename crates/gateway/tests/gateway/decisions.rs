@@ -101,6 +101,20 @@ async fn a_mapping_that_nobody_confirmed_decides_nothing() {
 }
 
 #[tokio::test]
+async fn revocations_that_nobody_read_for_too_long_stop_every_call() {
+    let asked = Asked::new().await;
+    let token = asked.world.token("ada");
+    assert!(!asked.was_cached(&token).await);
+    asked.world.revoked.set_stale(true);
+    for token in [&token, &asked.world.token("bob")] {
+        let denial = asked.denial(token).await;
+        assert_eq!((denial.reason(), denial.is_transient()), ("revocations_too_old", true));
+    }
+    asked.world.revoked.set_stale(false);
+    assert!(asked.was_cached(&token).await);
+}
+
+#[tokio::test]
 async fn a_revocation_counts_at_once_for_its_grant_only() {
     let asked = Asked::new().await;
     let (ada, bob) = (asked.world.token("ada"), asked.world.token("bob"));

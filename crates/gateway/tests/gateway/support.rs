@@ -9,7 +9,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime},
 };
@@ -56,12 +56,17 @@ impl Hands {
 pub(crate) struct Revoked {
     version: AtomicU64,
     sessions: std::sync::Mutex<Vec<String>>,
+    stale: AtomicBool,
 }
 
 impl Revoked {
     pub(crate) fn revoke(&self, session: &str) {
         self.sessions.lock().unwrap().push(session.into());
         self.version.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_stale(&self, stale: bool) {
+        self.stale.store(stale, Ordering::SeqCst);
     }
 }
 
@@ -72,6 +77,10 @@ impl Revocations for Revoked {
 
     fn version(&self) -> u64 {
         self.version.load(Ordering::SeqCst)
+    }
+
+    fn is_current(&self, _: SystemTime) -> bool {
+        !self.stale.load(Ordering::SeqCst)
     }
 }
 
