@@ -49,11 +49,11 @@ pub(crate) fn run_in(folder: &Path, program: &str, arguments: &[&str]) -> Done {
     if status.success() { Ok(()) } else { Err(format!("`{line}` failed ({status})")) }
 }
 
-/// Whether a program can be started.
-pub(crate) fn exists(program: &str, argument: &str) -> bool {
+/// Whether a program can be started and succeeds.
+pub(crate) fn exists(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);
     command
-        .arg(argument)
+        .args(arguments)
         .env("PATH", path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
