@@ -1,6 +1,7 @@
 //! Every check, in the order in which a mistake is cheapest to find.
 
 use crate::{
+    matrix::{self, Matrix},
     setup,
     shell::{self, Done},
 };
@@ -18,13 +19,15 @@ const CHECKS: [(&str, &[&str]); 7] = [
 
 pub(crate) fn run() -> Done {
     setup::run()?;
+    println!("\n== the page of negative tests");
+    matrix::run(&Matrix { check: true })?;
     for (title, arguments) in CHECKS {
         println!("\n== {title}");
         shell::run("cargo", arguments)?;
     }
     println!(
         "\nall {} checks passed; known vulnerabilities need a network: cargo deny check advisories",
-        CHECKS.len()
+        CHECKS.len() + 1
     );
     Ok(())
 }

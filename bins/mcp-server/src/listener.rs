@@ -80,7 +80,7 @@ mod tests {
 
     use super::*;
 
-    /// SEC-55. Whatever is sent, and be it nothing, a connection without a whole head ends.
+    /// SEC-55: a connection that never sends a whole head -> closed
     #[tokio::test]
     async fn a_connection_that_sends_no_request_is_closed() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -30,7 +30,7 @@ pub(crate) async fn wire_layer(request: Request, next: Next) -> Response {
     }
 }
 
-/// SEC-46. The transport compares one `Host` with those that are allowed; there must not be another.
+/// The transport (SEC-46) compares one `Host` with those that are allowed; there must not be another.
 fn names_one_host(uri: &Uri, headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (host, further) = (hosts.next(), hosts.next());

@@ -69,6 +69,7 @@ fn unusual_but_unambiguous_spellings_pass_and_are_kept() {
     assert_eq!(allowed("HTTPS://Claude.AI/Cb").host(), Some("claude.ai"));
 }
 
+/// SEC-3: fifty spellings of a host that one parser takes for a listed one -> refused
 #[test]
 fn hosts_that_only_look_listed_are_refused() {
     use RedirectDenied::{Character, Host, NotListed, Port, Shape, Userinfo};
@@ -133,6 +134,7 @@ fn hosts_that_only_look_listed_are_refused() {
     }
 }
 
+/// SEC-3: `2130706433`, `0177.0.0.1`, `localhost.` and other spellings of loopback -> refused
 #[test]
 fn loopback_is_three_spellings_of_http_and_nothing_else() {
     use RedirectDenied::{Host, NotListed, Port, Userinfo};
@@ -191,6 +193,7 @@ fn each_loopback_family_has_its_own_entry() {
     }
 }
 
+/// SEC-5: `javascript:`, `data:`, `file:`, a longer or shorter scheme, a port -> refused
 #[test]
 fn custom_schemes_are_taken_whole_and_name_no_port() {
     use RedirectDenied::{Character, EncodedControl, Host, NotListed, Port, Shape, Userinfo};
@@ -221,6 +224,7 @@ fn custom_schemes_are_taken_whole_and_name_no_port() {
     }
 }
 
+/// SEC-4: a fragment, dot segments, control characters, `code`, `state`, `iss` or `error` in a redirect -> refused
 #[test]
 fn paths_and_queries_cannot_be_read_in_two_ways() {
     use RedirectDenied::{Ambiguous, Character, DotSegment, EncodedControl, Fragment, ResponseParameter};
@@ -280,6 +284,7 @@ fn length_is_bounded() {
     assert_eq!(policy(LIST).check(&format!("{longest}a")).unwrap_err(), RedirectDenied::TooLong);
 }
 
+/// SEC-1: a redirect that differs in anything but a loopback port -> no match
 #[test]
 fn only_a_loopback_port_may_vary() {
     let cases = [

@@ -12,6 +12,7 @@ fn the_list_in_use_is_taken_whole() {
     assert!(!hosts.is_empty());
 }
 
+/// SEC-5: an empty list, or one of forbidden schemes -> no redirect is allowed
 #[test]
 fn nothing_listed_is_nothing_allowed() {
     for list in ["", " ", "\n\t", ",", "http://", "*", "javascript://, https://claude.ai"] {
@@ -135,6 +136,7 @@ const UNUSABLE: &[(&[&str], IgnoredReason)] = &[
     ),
 ];
 
+/// SEC-5: a scheme that runs or fetches something, listed by the operator -> ignored and reported
 #[test]
 fn what_cannot_be_an_entry_is_reported_with_its_reason() {
     for (entries, reason) in UNUSABLE {

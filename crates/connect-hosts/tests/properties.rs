@@ -92,6 +92,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     /// A browser that follows an allowed redirect ends where the list says.
+    /// SEC-3: any redirect that passes, as a browser reads it -> its host or scheme is on the list
     #[test]
     fn a_browser_goes_only_where_the_list_says(redirect in redirects()) {
         let Ok(allowed) = policy().check(&redirect) else { return Ok(()) };
@@ -115,6 +116,7 @@ proptest! {
         prop_assert!(policy().check(&redirect).is_ok(), "{}", redirect);
     }
 
+    /// SEC-1: any two redirects -> they match when they are equal but for a loopback port
     #[test]
     fn matching_is_equality_but_for_loopback_ports(one in allowed_redirects(), other in allowed_redirects()) {
         let (one, other) = (policy().check(&one)?, policy().check(&other)?);

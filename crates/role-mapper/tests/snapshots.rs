@@ -152,6 +152,7 @@ async fn a_change_during_an_outage_arrives_after_it() {
 }
 
 /// A database restored from a backup must not bring back what was revoked since (SEC-65).
+/// SEC-65: an older mapping restored under a running process -> it is not taken
 #[tokio::test]
 async fn a_version_never_goes_backwards() {
     let (store, snapshots) = started(9, "acme").await;
@@ -172,7 +173,7 @@ async fn a_version_never_goes_backwards() {
     assert!(!snapshots.refresh(at(303)).await.unwrap());
 }
 
-/// SEC-66: a clock that jumps makes the age of the mapping unknown, in either direction.
+/// SEC-66: the clock jumps either way -> the age of the mapping is unknown, and it is read anew
 #[tokio::test]
 async fn a_step_of_the_clock_is_not_an_endless_age() {
     let (_, snapshots) = started(1, "acme").await;

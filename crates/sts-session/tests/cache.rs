@@ -352,7 +352,7 @@ fn requests() -> impl Strategy<Value = AssumeRoleRequest> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// SEC-57: whatever differs, the credentials differ; what is equal shares one call.
+    /// SEC-57: two requests that differ in anything -> they share no credentials
     #[test]
     fn requests_that_differ_share_nothing(requests in prop::collection::vec(requests(), 1..40)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");

@@ -8,6 +8,7 @@ use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
 /// Everything that a person, a client or AWS keeps secret, looked for in everything that is written.
+/// SEC-23: everything that is logged, recorded or kept is read by a stranger -> no token, code, secret or password
 #[tokio::test]
 async fn no_secret_is_written_anywhere() {
     let mut system = System::start(Options {

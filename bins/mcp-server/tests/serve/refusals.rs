@@ -24,7 +24,7 @@ fn twice(name: &'static str) -> HeaderMap {
     headers
 }
 
-/// SEC-42 to 45, 49, 50.
+/// SEC-42, SEC-43, SEC-44, SEC-45, SEC-49, SEC-50: a missing, repeated, malformed or look-alike decision header -> 403
 #[tokio::test]
 async fn a_request_without_exactly_one_decision_is_refused() {
     let stack = Stack::start().await;

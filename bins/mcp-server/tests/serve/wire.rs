@@ -93,7 +93,7 @@ async fn a_length_beside_a_coding_is_the_last_request() {
     }
 }
 
-/// SEC-44.
+/// SEC-44: a decision in the trailers -> it decides nothing
 #[tokio::test]
 async fn trailers_decide_nothing() {
     let stack = Stack::start().await;
@@ -105,7 +105,7 @@ async fn trailers_decide_nothing() {
     assert_eq!(statuses(&exchange(&stack, &chunked(None, CLOSE, &who(), &all)).await), [403]);
 }
 
-/// SEC-46.
+/// SEC-46: a request that two parsers read differently -> 400
 #[tokio::test]
 async fn ambiguous_requests_are_refused() {
     let stack = Stack::start().await;

@@ -65,6 +65,7 @@ async fn a_decision_ends_with_its_token() {
     assert_eq!(asked.denial(&token).await.reason(), "token_expired");
 }
 
+/// SEC-66: the clock steps back behind a decision -> it is made anew
 #[tokio::test]
 async fn a_clock_that_steps_back_ends_a_decision() {
     let asked = Asked::new().await;
@@ -100,6 +101,7 @@ async fn a_mapping_that_nobody_confirmed_decides_nothing() {
     assert!(!asked.was_cached(&token).await);
 }
 
+/// SEC-22: the store of revocations cannot be read for too long -> 503, no call passes
 #[tokio::test]
 async fn revocations_that_nobody_read_for_too_long_stop_every_call() {
     let asked = Asked::new().await;
@@ -114,6 +116,7 @@ async fn revocations_that_nobody_read_for_too_long_stop_every_call() {
     assert!(asked.was_cached(&token).await);
 }
 
+/// SEC-22: a call with a token of a revoked grant -> 401 at once, other grants go on
 #[tokio::test]
 async fn a_revocation_counts_at_once_for_its_grant_only() {
     let asked = Asked::new().await;
@@ -128,6 +131,7 @@ async fn a_revocation_counts_at_once_for_its_grant_only() {
     assert_eq!(asked.denial(&ada).await, Denial::Revoked);
 }
 
+/// SEC-19: our own token for an alias of the resource -> refused
 #[tokio::test]
 async fn an_alias_of_the_resource_is_for_tokens_of_other_issuers() {
     let asked = Asked::new().await;

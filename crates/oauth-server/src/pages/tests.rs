@@ -21,6 +21,7 @@ async fn read(response: Response) -> (StatusCode, HeaderMap, String) {
     (parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap())
 }
 
+/// SEC-11: a page is framed, cached, sniffed or made to run a script -> its headers forbid each
 #[tokio::test]
 async fn every_page_carries_its_security_headers() {
     for Sample { name, status, response, has_form } in samples::all() {
@@ -49,6 +50,7 @@ async fn every_page_carries_its_security_headers() {
     }
 }
 
+/// SEC-11: a page with a script, a handler or a foreign part -> there is none
 #[tokio::test]
 async fn every_page_works_without_script_and_for_a_screen_reader() {
     for Sample { name, response, .. } in samples::all() {
@@ -104,7 +106,7 @@ async fn forms_post_their_fields() {
     assert!(chooser.contains("name=\"idp\" value=\"partners\""));
 }
 
-/// SEC-12: a hostile name is text, of bounded length, and cannot reorder or hide what stands around it.
+/// SEC-12: a client name of markup, direction marks, control characters or 5,000 letters -> bounded text that hides nothing
 #[tokio::test]
 async fn hostile_names_stay_text() {
     let long = "x".repeat(5000);
@@ -136,6 +138,7 @@ async fn hostile_names_stay_text() {
     }
 }
 
+/// SEC-12: markup in a user name or a hidden field -> it stays a value
 #[tokio::test]
 async fn hostile_form_values_stay_values() {
     let username = "\"><script>alert(1)</script>";
@@ -147,6 +150,7 @@ async fn hostile_form_values_stay_values() {
     assert!(body.contains("value=\"&#34; autofocus onfocus=&#34;alert(1)\""));
 }
 
+/// SEC-12: a redirect to a program on this computer or to a look-alike host -> warned of, shown as xn--
 #[tokio::test]
 async fn consent_says_where_the_answer_goes() {
     for (destination, shown, loopback) in [
@@ -165,6 +169,7 @@ async fn consent_says_where_the_answer_goes() {
     }
 }
 
+/// SEC-12: a scope of markup, a name of mixed scripts -> text, and a warning
 #[tokio::test]
 async fn consent_shows_scopes_in_words_and_warns_of_imitations() {
     let scopes = [

@@ -83,6 +83,7 @@ async fn a_redirect_counts_even_when_the_client_follows_it() {
     assert_eq!(*complete(&upstream).await.unwrap_err().problem(), UpstreamProblem::Redirect);
 }
 
+/// SEC-23: a provider that fails at any step -> no code, token or secret in the error
 #[tokio::test]
 async fn no_secret_is_in_an_error_or_a_debug_form() {
     let provider = Provider::start().await;

@@ -18,7 +18,7 @@ async fn every_listed_algorithm_verifies() {
     }
 }
 
-/// SEC-14, SEC-24, SEC-27: each rule of the ID token broken alone.
+/// SEC-14, SEC-24, SEC-27: an ID token with one wrong claim, nonce or algorithm -> the sign-in is refused
 #[tokio::test]
 async fn a_token_with_one_wrong_claim_is_refused() {
     let at = now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
@@ -69,7 +69,7 @@ async fn a_token_with_one_wrong_claim_is_refused() {
     }
 }
 
-/// SEC-24: the header of a token never chooses how it is verified.
+/// SEC-24: an ID token whose header chooses how it is verified -> the sign-in is refused
 #[tokio::test]
 async fn a_token_that_is_not_signed_by_a_published_key_is_refused() {
     type MakeToken = fn(&Key, Value) -> String;

@@ -100,7 +100,7 @@ async fn a_public_client_sends_no_secret() {
     assert!(!form.contains_key("client_secret") && !headers.contains_key("authorization"));
 }
 
-/// SEC-14, RFC 9207: a code of another issuer is never sent to this one.
+/// SEC-14: an answer that names another issuer or none (RFC 9207) -> refused, its code is sent nowhere
 #[tokio::test]
 async fn the_callback_must_come_from_the_issuer_that_was_asked() {
     let provider = Provider::start().await;

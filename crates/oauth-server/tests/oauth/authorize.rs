@@ -10,6 +10,9 @@ use crate::support::{
     static_users, with,
 };
 
+/// SEC-1: a redirect that differs from the registered one in path, query, case or loopback name -> 400 page
+/// SEC-2: an unknown client, no redirect, two redirects or one of another host -> 400 page without Location and cookie
+/// SEC-16: an authorization error with a redirect that is not registered -> 400 page, the browser goes nowhere
 #[tokio::test]
 async fn an_unknown_client_or_a_bad_redirect_is_a_page_and_never_a_redirect() {
     let harness = Harness::new().await;
@@ -43,6 +46,11 @@ async fn an_unknown_client_or_a_bad_redirect_is_a_page_and_never_a_redirect() {
     }
 }
 
+/// SEC-6: another or no `response_type`, a repeated parameter, known or not -> 303 to the client with `error`, never a code
+/// SEC-7: no challenge, `plain`, `s256`, a short or padded challenge -> 303 with `invalid_request`
+/// SEC-10: any of these errors -> 303 with `iss` and the `state` that was sent once
+/// SEC-15: `request` or `request_uri` of somebody else -> 303 with `request_not_supported` or `request_uri_not_supported`
+/// SEC-19: an unknown, relative, repeated resource or one with a fragment -> 303 with `invalid_target`
 #[tokio::test]
 async fn every_other_error_goes_back_with_state_and_issuer() {
     let harness = Harness::new().await;
@@ -115,6 +123,7 @@ async fn what_is_allowed_goes_on_to_consent() {
     }
 }
 
+/// SEC-19: no resource where there are several -> 303 with `invalid_target`
 #[tokio::test]
 async fn several_resources_must_be_told_apart() {
     let mut config = config();
@@ -127,6 +136,7 @@ async fn several_resources_must_be_told_apart() {
     assert_eq!(answer.location_param("error").as_deref(), Some("invalid_target"));
 }
 
+/// SEC-2, SEC-23: a broken encoding, an endless query, another content type -> a 4xx page, never a redirect
 #[tokio::test]
 async fn what_cannot_be_read_is_a_page() {
     let harness = Harness::new().await;

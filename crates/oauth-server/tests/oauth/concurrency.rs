@@ -28,12 +28,14 @@ async fn fifty(store: Arc<dyn Store>) {
     assert_eq!(recorded("token_revoke success code_replayed"), 1);
 }
 
+/// SEC-8: fifty redemptions of one code at once on SQLite -> one 200, 49 times 400, the grant is revoked
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_fifty_gets_tokens_on_sqlite() {
     let (_directory, url) = sqlite();
     fifty(Arc::new(database(&url).await)).await;
 }
 
+/// SEC-8: fifty redemptions of one code at once on PostgreSQL -> one 200, 49 times 400, the grant is revoked
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_fifty_gets_tokens_on_postgresql() {
     let cluster = PgCluster::start();

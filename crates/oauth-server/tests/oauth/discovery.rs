@@ -71,6 +71,7 @@ async fn the_published_keys_name_the_key_that_signs() {
     }
 }
 
+/// SEC-11: a script of another origin asks for /authorize, /consent, /sign-in or /callback -> no CORS header
 #[tokio::test]
 async fn browser_clients_may_read_documents_and_tokens_but_not_pages() {
     let harness = Harness::new().await;

@@ -73,6 +73,8 @@ async fn every_step_is_recorded() {
     }
 }
 
+/// SEC-9: the form that leads to the client is followed with its body -> 303, which is followed with GET
+/// SEC-10: a client is confused about who answers -> success carries `iss`
 #[tokio::test]
 async fn the_answer_carries_state_and_issuer_and_is_followed_with_get() {
     let harness = Harness::new().await;
@@ -147,6 +149,7 @@ async fn authorize_may_be_posted() {
     assert!(answer.location().starts_with("/consent?interaction="));
 }
 
+/// SEC-13: consent given on a copy of a page that was cancelled -> 400 page
 #[tokio::test]
 async fn a_cancelled_consent_tells_the_client_and_ends_the_interaction() {
     let harness = Harness::new().await;
@@ -164,6 +167,7 @@ async fn a_cancelled_consent_tells_the_client_and_ends_the_interaction() {
     assert_eq!(harness.events().last().unwrap(), "consent denied cancelled");
 }
 
+/// SEC-13: a sign-in on a copy of a page that was cancelled -> 400 page
 #[tokio::test]
 async fn a_sign_in_can_be_cancelled_and_a_wrong_password_repeated() {
     let harness = Harness::new().await;
@@ -182,6 +186,8 @@ async fn a_sign_in_can_be_cancelled_and_a_wrong_password_repeated() {
     assert_eq!(other.submit(&harness, &failed, &right).await.status, StatusCode::BAD_REQUEST);
 }
 
+/// SEC-13: consent posted from another browser, with a forged anti-forgery value, twice or too late -> 400 or 403 page
+/// SEC-13: the cookie of before consent used after it -> 400 page, the session is a new one
 #[tokio::test]
 async fn an_interaction_belongs_to_one_browser_one_stage_and_ten_minutes() {
     let harness = Harness::new().await;
@@ -244,6 +250,7 @@ async fn consent_names_the_client_the_host_and_the_scopes() {
     assert!(page.body.contains("on this computer"));
 }
 
+/// SEC-21: an access token after its time -> rejected by the verifier of the gateway
 #[tokio::test]
 async fn the_gateways_verifier_accepts_the_token_with_the_published_keys() {
     let harness = Harness::new().await;
@@ -267,6 +274,7 @@ async fn the_gateways_verifier_accepts_the_token_with_the_published_keys() {
     assert!(verifier.verify(token, expired).await.is_err());
 }
 
+/// SEC-23: the database is read by a stranger -> no code, token, client secret, cookie or password is in it
 #[tokio::test]
 async fn no_secret_reaches_the_database() {
     let (directory, url) = sqlite();

@@ -33,23 +33,27 @@ async fn nul_is_a_bad_request(store: Arc<dyn Store>) {
     }
 }
 
+/// SEC-23: NUL in any parameter, in memory -> 400 `invalid_request` or a page, never 5xx
 #[tokio::test]
 async fn nul_is_a_bad_request_in_memory() {
     nul_is_a_bad_request(Arc::new(MemoryStore::default())).await;
 }
 
+/// SEC-23: NUL in any parameter, on SQLite -> 400 `invalid_request` or a page, never 5xx
 #[tokio::test]
 async fn nul_is_a_bad_request_on_sqlite() {
     let (_directory, url) = sqlite();
     nul_is_a_bad_request(Arc::new(database(&url).await)).await;
 }
 
+/// SEC-23: NUL in any parameter, on PostgreSQL -> 400 `invalid_request` or a page, never 5xx
 #[tokio::test]
 async fn nul_is_a_bad_request_on_postgresql() {
     let cluster = PgCluster::start();
     nul_is_a_bad_request(Arc::new(database(&cluster.create_database()).await)).await;
 }
 
+/// SEC-39: client metadata as a list of values -> 400 `invalid_client_metadata`
 #[tokio::test]
 async fn client_metadata_is_an_object_and_never_a_list_of_its_members() {
     let harness = Harness::new().await;
@@ -63,6 +67,7 @@ async fn client_metadata_is_an_object_and_never_a_list_of_its_members() {
 }
 
 /// RFC 6749 §5.2 and RFC 7591 §3.2.2: printable ASCII without `"` and `\`, whatever was sent.
+/// SEC-23: markup, quotes and control characters in any member -> refused in printable ASCII that repeats none of it
 #[tokio::test]
 async fn an_error_description_repeats_nothing_of_what_was_sent() {
     let harness = Harness::new().await;
@@ -91,6 +96,7 @@ async fn an_error_description_repeats_nothing_of_what_was_sent() {
 }
 
 /// A person who reads the log must find the client that tried, not the one it tried to rob.
+/// SEC-8: a code redeemed by another client -> 400 `invalid_grant`, recorded with the thief, the owner keeps the code
 #[tokio::test]
 async fn a_stolen_code_is_recorded_with_the_client_that_presented_it() {
     let harness = Harness::new().await;
@@ -119,6 +125,7 @@ async fn offline_access_alone_asks_for_everything_at_a_refresh_as_it_does_at_the
     assert_eq!(harness.post_form("/token", &form).await.json()["scope"], "platform");
 }
 
+/// SEC-14: a callback of no provider, or with a broken path -> a 4xx page with a policy
 #[tokio::test]
 async fn a_callback_that_cannot_be_read_is_a_page_like_any_other() {
     let harness = Harness::new().await;
@@ -143,6 +150,7 @@ async fn consent_tells_how_long_access_lasts() {
 }
 
 /// Guessing is slowed, for known names and unknown ones alike, and nobody else waits for it.
+/// SEC-13: sixty passwords guessed for one name -> 429 with Retry-After, other names go on
 #[tokio::test]
 async fn guessing_a_password_is_slowed() {
     for name in ["ada", "nobody"] {
@@ -170,6 +178,7 @@ async fn guessing_a_password_is_slowed() {
     }
 }
 
+/// SEC-23: a code in the query of /token -> 400 `invalid_request`, the code stays good
 #[tokio::test]
 async fn a_form_is_never_read_from_the_url() {
     let harness = Harness::new().await;
@@ -180,6 +189,7 @@ async fn a_form_is_never_read_from_the_url() {
     assert_eq!(harness.post_form("/token", &redeem_params(&client, &code)).await.status, StatusCode::OK);
 }
 
+/// SEC-23: a body that never ends -> 503 with Retry-After
 #[tokio::test]
 async fn a_body_that_never_ends_is_given_up() {
     let mut config = config();
@@ -205,6 +215,7 @@ async fn a_body_that_never_ends_is_given_up() {
     assert!(consent.body.contains("This does not work right now"), "{}", consent.body);
 }
 
+/// SEC-13: sign-ins begun and never finished -> the oldest give way, an honest one still works
 #[tokio::test]
 async fn a_flood_of_sign_ins_takes_bounded_room() {
     let mut config = config();

@@ -27,6 +27,7 @@ async fn the_least_a_client_says_makes_it_a_public_client() {
     assert_eq!(Value::Object(body.clone()), expected);
 }
 
+/// SEC-5, SEC-39: `javascript:` and a host that is not listed beside good redirects -> dropped and reported
 #[tokio::test]
 async fn each_redirect_is_judged_and_the_dropped_ones_are_reported() {
     let harness = Harness::new().await;
@@ -73,6 +74,9 @@ async fn a_confidential_client_gets_a_secret_once() {
     }
 }
 
+/// SEC-4: userinfo, fragment, dot segments, `code` or `iss` in a redirect -> 400 `invalid_redirect_uri`
+/// SEC-12: a client name with control characters or direction marks -> 400 `invalid_client_metadata`
+/// SEC-39: redirects of hosts that are not listed, too many, none -> 400 `invalid_redirect_uri`
 #[tokio::test]
 async fn bad_metadata_is_refused_with_the_right_code() {
     let harness = Harness::new().await;
@@ -114,6 +118,7 @@ async fn bad_metadata_is_refused_with_the_right_code() {
     assert!(harness.events().iter().all(|event| event.starts_with("registration denied ")));
 }
 
+/// SEC-23, SEC-39: repeated members, 30,000 brackets, 40 kB, another content type, GET -> 400, 413, 415 or 405
 #[tokio::test]
 async fn other_bodies_are_refused_before_they_are_read() {
     let harness = Harness::new().await;
@@ -144,6 +149,7 @@ async fn other_bodies_are_refused_before_they_are_read() {
     assert_eq!(harness.get("/register").await.status, StatusCode::METHOD_NOT_ALLOWED);
 }
 
+/// SEC-39: registrations without end -> 503 with Retry-After, clients in use are kept
 #[tokio::test]
 async fn clients_that_nobody_used_are_bounded_and_the_oldest_give_way() {
     let mut config = config();
@@ -163,6 +169,7 @@ async fn clients_that_nobody_used_are_bounded_and_the_oldest_give_way() {
     assert!(harness.store.client(&unused).await.unwrap().is_none());
 }
 
+/// SEC-39: a client never used, after a day -> forgotten, one that was used is kept
 #[tokio::test]
 async fn clients_that_nobody_used_are_forgotten_after_a_day() {
     let harness = Harness::new().await;

@@ -14,6 +14,7 @@ async fn revoke(harness: &Harness, client: &str, token: &str) -> StatusCode {
     harness.post_form("/revoke", &[("client_id", client), ("token", token)]).await.status
 }
 
+/// SEC-22: a refresh after either token was revoked -> 400 `invalid_grant`, calls are refused at once
 #[tokio::test]
 async fn either_token_ends_the_whole_grant_at_once() {
     for kind in ["refresh_token", "access_token"] {
@@ -33,6 +34,7 @@ async fn either_token_ends_the_whole_grant_at_once() {
     }
 }
 
+/// SEC-22: a revoked token at another replica -> known as revoked with its next reading of the store
 #[tokio::test]
 async fn another_replica_learns_of_it_from_the_store() {
     let harness = Harness::new().await;
@@ -49,6 +51,7 @@ async fn another_replica_learns_of_it_from_the_store() {
     assert!(replica.version() > version);
 }
 
+/// SEC-22: revoking unknown, forged, expired and other clients' tokens -> the same 200, and nothing is revoked
 #[tokio::test]
 async fn unknown_foreign_and_dead_tokens_are_answered_alike_and_left_alone() {
     let harness = Harness::new().await;
@@ -68,6 +71,7 @@ async fn unknown_foreign_and_dead_tokens_are_answered_alike_and_left_alone() {
     assert_eq!(harness.server.revocations().version(), 0);
 }
 
+/// SEC-22, SEC-23: /revoke without a client, with a repeated parameter, by query or GET -> 400, 401, 405 or 415
 #[tokio::test]
 async fn a_bad_request_is_refused() {
     let harness = Harness::new().await;
@@ -98,6 +102,7 @@ async fn a_bad_request_is_refused() {
     }
 }
 
+/// SEC-22: a grant revoked at another replica -> known here without a request
 #[tokio::test]
 async fn maintenance_follows_the_store_and_deletes_what_has_expired() {
     let harness = Harness::new().await;

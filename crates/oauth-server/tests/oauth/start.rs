@@ -28,6 +28,7 @@ async fn start(
     OAuthServer::new(config, parts).await
 }
 
+/// SEC-23: people with passwords on a public origin -> the server does not start
 #[tokio::test]
 async fn static_users_need_a_loopback_public_url() {
     for (url, starts) in [

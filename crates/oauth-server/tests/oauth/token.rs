@@ -23,6 +23,7 @@ fn sid(tokens: &Value) -> String {
     text(&claims(text(&tokens["access_token"]))["sid"]).to_owned()
 }
 
+/// SEC-23: tokens and errors in a cache -> no-store on both
 #[tokio::test]
 async fn answers_are_never_stored() {
     let harness = Harness::new().await;
@@ -37,6 +38,10 @@ async fn answers_are_never_stored() {
     }
 }
 
+/// SEC-7: a missing, short, long, ill-formed or wrong verifier -> 400 `invalid_request` or `invalid_grant`, the code stays good
+/// SEC-8: a code with another client or redirect -> 400 `invalid_grant`, the code stays good
+/// SEC-19: a code with another, repeated resource or one with a fragment -> 400 `invalid_target`
+/// SEC-23: the grant types `password` and `implicit` -> 400 `unsupported_grant_type`
 #[tokio::test]
 async fn a_bad_redemption_is_refused_and_the_code_stays_good() {
     let harness = Harness::new().await;
@@ -85,6 +90,7 @@ async fn a_bad_redemption_is_refused_and_the_code_stays_good() {
     assert_eq!(harness.post_form("/token", &good()).await.status, StatusCode::OK);
 }
 
+/// SEC-23: GET, a query, JSON, no content type, 20 kB, a broken encoding at /token -> 405, 400, 415 or 413
 #[tokio::test]
 async fn only_a_posted_form_is_read() {
     let harness = Harness::new().await;
@@ -113,6 +119,8 @@ async fn only_a_posted_form_is_read() {
     assert_eq!(harness.send(request(Method::POST, "/token", &[FORM], &body)).await.status, StatusCode::OK);
 }
 
+/// SEC-8: a used code with a wrong verifier -> 400 `invalid_grant`, the grant lives on
+/// SEC-8: a used code, fully valid -> 400 `invalid_grant`, the grant and its refreshed tokens are revoked
 #[tokio::test]
 async fn a_valid_replay_revokes_and_one_with_a_wrong_verifier_does_not() {
     let harness = Harness::new().await;
@@ -133,6 +141,7 @@ async fn a_valid_replay_revokes_and_one_with_a_wrong_verifier_does_not() {
     assert!(harness.events().contains(&"token_revoke success code_replayed".to_owned()));
 }
 
+/// SEC-8: a code after sixty seconds -> 400 `invalid_grant`
 #[tokio::test]
 async fn a_code_lives_for_sixty_seconds() {
     let harness = Harness::new().await;
@@ -161,6 +170,8 @@ async fn a_refresh_token_rotates_and_its_reuse_kills_the_family() {
     assert!(harness.events().contains(&"token_revoke success refresh_token_replayed".to_owned()));
 }
 
+/// SEC-18: a refresh token of another client, or asking for more scope -> 400 `invalid_grant` or `invalid_scope`
+/// SEC-19: another resource at a refresh -> 400 `invalid_target`
 #[tokio::test]
 async fn a_refresh_is_bound_to_client_resource_and_scope() {
     let harness = Harness::new().await;
@@ -198,6 +209,7 @@ async fn a_refresh_is_bound_to_client_resource_and_scope() {
     assert_eq!(again["scope"], "platform platform:read");
 }
 
+/// SEC-18: a refresh token unused for a month, or of a grant 90 days old -> 400 `invalid_grant`
 #[tokio::test]
 async fn refresh_tokens_die_of_idleness_and_of_age() {
     const DAY: Duration = Duration::from_hours(24);
@@ -220,6 +232,7 @@ async fn refresh_tokens_die_of_idleness_and_of_age() {
     assert_eq!(harness.refresh(&client, text(&last["refresh_token"])).await.error(), "invalid_grant");
 }
 
+/// SEC-18: a refresh by a client that did not register for it -> 400 `unauthorized_client`
 #[tokio::test]
 async fn a_client_that_did_not_register_for_refresh_tokens_gets_none() {
     let harness = Harness::new().await;
@@ -231,6 +244,7 @@ async fn a_client_that_did_not_register_for_refresh_tokens_gets_none() {
     assert_eq!(harness.refresh(client, "any").await.error(), "unauthorized_client");
 }
 
+/// SEC-23: no, a wrong, an empty secret, another scheme, two ways at once -> 401 `invalid_client` or 400 `invalid_request`
 #[tokio::test]
 async fn a_confidential_client_proves_itself_by_header_or_form() {
     let harness = Harness::with(config(), Arc::new(MemoryStore::default()), vec![static_users()]).await;
@@ -263,6 +277,7 @@ async fn a_confidential_client_proves_itself_by_header_or_form() {
     assert_eq!(two, refused(400, "invalid_request"));
 }
 
+/// SEC-23: a refused code, secret and verifier -> the answer repeats none of them
 #[tokio::test]
 async fn nothing_secret_is_in_any_refusal() {
     let harness = Harness::new().await;
@@ -274,6 +289,7 @@ async fn nothing_secret_is_in_any_refusal() {
     }
 }
 
+/// SEC-18: a code or refresh token whose resource, provider or redirect was taken off the configuration -> 400 `invalid_grant`
 #[tokio::test]
 async fn a_grant_ends_when_what_it_rests_on_is_no_longer_configured() {
     let store: Arc<MemoryStore> = Arc::default();

@@ -54,6 +54,7 @@ async fn a_person_signs_in_at_the_provider() {
     assert_eq!(provider.redeemed.load(Ordering::SeqCst), 1);
 }
 
+/// SEC-14: the way to the provider opened before consent -> 400 page without Location
 #[tokio::test]
 async fn nothing_upstream_exists_before_consent() {
     let (harness, _provider) = start().await;
@@ -67,6 +68,7 @@ async fn nothing_upstream_exists_before_consent() {
     assert_eq!(early.header(header::LOCATION), None);
 }
 
+/// SEC-14: an answer of the provider in another browser, or with a forged, missing or repeated state -> 400 page, no code is redeemed
 #[tokio::test]
 async fn a_callback_that_is_not_this_browsers_is_refused_and_changes_nothing() {
     let (harness, provider) = start().await;
@@ -99,6 +101,7 @@ async fn a_callback_that_is_not_this_browsers_is_refused_and_changes_nothing() {
     assert!(answer.location_param("code").is_some());
 }
 
+/// SEC-14: an answer of one provider at the callback of another, or with another `iss` -> 400 or 502 page, no code is redeemed
 #[tokio::test]
 async fn an_answer_for_one_provider_is_worthless_at_another() {
     let provider = Provider::start(1_800_000_000).await;

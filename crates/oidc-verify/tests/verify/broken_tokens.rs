@@ -31,6 +31,7 @@ fn the_unbroken_token_passes() {
     assert!(verify(&signer.verifier(), &signer.token()).is_ok());
 }
 
+/// SEC-21, SEC-24: another `typ`, algorithm or key identifier in the header -> rejected
 #[test]
 fn one_wrong_header_member_is_enough() {
     let signer = Signer::es256("1");
@@ -71,6 +72,7 @@ fn one_wrong_header_member_is_enough() {
     }
 }
 
+/// SEC-26: `jwk`, `jku`, `x5c` or `x5u` in a token -> not used
 #[test]
 fn keys_that_a_token_brings_along_are_not_used() {
     let (ours, attacker) = (Signer::es256("1"), Signer::es256("1"));
@@ -84,6 +86,7 @@ fn keys_that_a_token_brings_along_are_not_used() {
     assert!(verify(&verifier, &ours.sign_token(&header, &claims())).is_ok());
 }
 
+/// SEC-27: one wrong claim in a token -> rejected
 #[test]
 fn one_wrong_claim_is_enough() {
     let signer = Signer::es256("1");
@@ -148,6 +151,7 @@ fn one_wrong_claim_is_enough() {
     }
 }
 
+/// SEC-26: padding, repeated members, `crit`, `b64`, JSON serialisation -> rejected
 #[test]
 fn one_trick_of_the_serialisation_is_enough() {
     let signer = Signer::es256("1");
@@ -222,6 +226,7 @@ fn one_trick_of_the_serialisation_is_enough() {
     }
 }
 
+/// SEC-26: a token of any size -> refused above a bound
 #[test]
 fn size_is_bounded() {
     let signer = Signer::es256("1");
@@ -236,6 +241,7 @@ fn size_is_bounded() {
     assert_eq!(verify(&signer.verifier(), &"a".repeat(1 << 20)), Err(malformed(Malformed::TooLong)));
 }
 
+/// SEC-24: zero, short, long, DER or foreign signatures -> rejected
 #[test]
 fn wrong_signatures_are_rejected() {
     let (signer, other) = (Signer::es256("1"), Signer::es256("1"));
@@ -267,6 +273,7 @@ fn wrong_signatures_are_rejected() {
     }
 }
 
+/// SEC-24: HMAC with the public key as the secret -> rejected
 #[test]
 fn a_public_key_is_no_hmac_secret() {
     let signer = Signer::es256("1");

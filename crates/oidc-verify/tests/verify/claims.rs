@@ -180,6 +180,7 @@ fn leeway_moves_every_boundary_and_no_further() {
     }
 }
 
+/// SEC-21: a token of another `typ` than the configured one -> rejected
 #[test]
 fn token_types_are_media_types() {
     let signer = Signer::es256("1");

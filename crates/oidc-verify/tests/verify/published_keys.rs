@@ -47,6 +47,7 @@ async fn keys_are_read_once_however_many_wait() {
     assert!(verify(&cache, &token).now_or_never().unwrap().is_ok());
 }
 
+/// SEC-28: a storm of unknown key identifiers -> one reading in thirty seconds
 #[tokio::test]
 async fn a_storm_of_unknown_kids_reads_once_in_thirty_seconds() {
     let signer = Signer::es256("1");
@@ -201,6 +202,7 @@ async fn a_caller_who_goes_away_does_not_stop_the_reading() {
     assert_eq!(issuer.reads().len(), 1);
 }
 
+/// SEC-66: the clock is set back while keys are kept -> they are read again, and not trusted for ever
 #[tokio::test]
 async fn a_clock_set_back_neither_blocks_nor_trusts_for_ever() {
     let signer = Signer::es256("1");
@@ -300,6 +302,7 @@ async fn discovery_follows_both_standards() {
     }
 }
 
+/// SEC-29: metadata that name another issuer -> refused
 #[tokio::test]
 async fn metadata_of_another_issuer_are_refused() {
     let signer = Signer::es256("1");

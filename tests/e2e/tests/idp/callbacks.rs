@@ -31,6 +31,7 @@ fn parameter(url: &Url, name: &str) -> String {
     url.query_pairs().find(|(key, _)| key == name).unwrap().1.into_owned()
 }
 
+/// SEC-14: the callback of one browser opened in another -> 400 page, no code is redeemed, both go on
 #[tokio::test]
 async fn a_callback_is_worth_nothing_in_another_browser() {
     let setting = setting();
@@ -51,6 +52,7 @@ async fn a_callback_is_worth_nothing_in_another_browser() {
     }
 }
 
+/// SEC-14: a callback with a changed, cut, empty or repeated state -> 400 page
 #[tokio::test]
 async fn a_callback_with_another_state_is_refused() {
     let setting = setting();
@@ -74,6 +76,7 @@ async fn a_callback_with_another_state_is_refused() {
     attempt.assert_code(&setting, &arrived).await;
 }
 
+/// SEC-14: a callback opened twice -> 400 page
 #[tokio::test]
 async fn a_callback_works_once() {
     let mut setting = setting();
@@ -88,6 +91,7 @@ async fn a_callback_works_once() {
 }
 
 /// RFC 9207 §2.4: the answer must name the provider that was asked.
+/// SEC-14: a callback with another `iss` -> 502 page, no code is redeemed
 #[tokio::test]
 async fn an_answer_of_another_issuer_is_refused() {
     let mut setting = setting();
@@ -102,6 +106,7 @@ async fn an_answer_of_another_issuer_is_refused() {
 }
 
 /// A code that was got in one sign-in and put into another: PKCE and the nonce belong to the browser of the first.
+/// SEC-14: a code of the provider put into another sign-in -> `access_denied`, nobody is signed in
 #[tokio::test]
 async fn a_code_of_another_sign_in_gives_nobodys_identity() {
     let mut setting = setting();

@@ -51,6 +51,7 @@ async fn whom_the_mapping_does_not_place_gets_nothing() {
     assert_eq!(setting.system.audit("tools-audit.jsonl"), Vec::<Value>::new(), "nothing went upstream");
 }
 
+/// SEC-14: a person without the tenant claim -> 502 page, no code
 #[tokio::test]
 async fn whoever_has_no_tenant_is_not_signed_in() {
     let mut setting = Setting::start(&json!({ "ada": {} }), &[]);
@@ -93,6 +94,7 @@ async fn cancelling_at_the_provider_tells_the_client() {
 }
 
 /// The provider remembers the person; Connect Server asks them for every client all the same.
+/// SEC-13, SEC-14: a second client with a person whom the provider remembers -> consent is asked for, in this browser only
 #[tokio::test]
 async fn a_second_client_is_asked_for_although_the_provider_remembers_the_person() {
     let setting = Setting::start(&json!({ "ada": { "org": "acme" } }), &[]);

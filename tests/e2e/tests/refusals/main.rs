@@ -163,7 +163,7 @@ async fn people_who_may_not_any_more() {
     assert!(events.iter().any(|event| event["action"] == "token_revoke"));
 }
 
-/// SEC-42 to 46, from outside: whatever is sent, the call runs under the caller's own role, or not at all.
+/// SEC-42, SEC-43, SEC-44, SEC-45, SEC-46: decision headers in any spelling from outside -> the call runs under the caller's own role, or not at all
 #[tokio::test]
 async fn decision_headers_from_outside() {
     let mut system = System::start(Options::default());
@@ -187,7 +187,7 @@ async fn decision_headers_from_outside() {
     assert!(events.iter().all(|event| event["source_identity"] == "ada"), "somebody else worked");
 }
 
-/// SEC-43, 45, 53: the tools server takes nothing but one well-formed decision.
+/// SEC-43, SEC-45, SEC-53: a call to the tools server without one well-formed decision -> 403
 #[tokio::test]
 async fn decisions_that_are_none() {
     let system = System::start(Options::default());
