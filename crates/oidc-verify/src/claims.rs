@@ -101,7 +101,7 @@ fn check_times(
 }
 
 /// A `NumericDate` of RFC 7519 §2: a JSON number from 1970 to 9999.
-fn date(
+pub(crate) fn date(
     claims: &Map<String, Value>,
     name: &'static str,
     round: fn(f64) -> f64,

@@ -10,6 +10,14 @@ use crate::json::parse_object;
 /// The longest token that is looked at, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
+/// The three parts of the compact form, decoded and not believed.
+pub(crate) struct Compact<'t> {
+    pub(crate) header: Map<String, Value>,
+    pub(crate) claims: Map<String, Value>,
+    pub(crate) signed: &'t [u8],
+    pub(crate) signature: Vec<u8>,
+}
+
 /// A token whose signature has not been checked.
 pub(crate) struct UnverifiedToken<'t> {
     pub(crate) header: Header,
@@ -27,32 +35,42 @@ pub(crate) struct Header {
     pub(crate) token_type: Option<String>,
 }
 
-impl<'t> UnverifiedToken<'t> {
-    pub(crate) fn parse(token: &'t str) -> Result<Self, VerifyError> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(Malformed::TooLong.into());
+impl<'t> Compact<'t> {
+    pub(crate) fn parse(text: &'t str) -> Result<Self, Malformed> {
+        if text.len() > MAX_TOKEN_BYTES {
+            return Err(Malformed::TooLong);
         }
-        let (signed, signature) = token.rsplit_once('.').ok_or(Malformed::Parts)?;
+        let (signed, signature) = text.rsplit_once('.').ok_or(Malformed::Parts)?;
         let (header, claims) = signed.split_once('.').ok_or(Malformed::Parts)?;
         if claims.contains('.') {
-            return Err(Malformed::Parts.into());
+            return Err(Malformed::Parts);
         }
-        let header = Header::read(object(header, Part::Header)?)?;
+        let header = object(header, Part::Header)?;
         let claims = object(claims, Part::Claims)?;
         let signature = decode(signature, Part::Signature)?;
         Ok(Self { header, claims, signed: signed.as_bytes(), signature })
     }
+
+    /// RFC 7515 §4.1.11: no extension is understood here, so any `crit` is a refusal; `b64` (RFC 7797) and `zip` would
+    /// change what was signed. Gives the first such member.
+    pub(crate) fn extension(&self) -> Option<&'static str> {
+        ["crit", "b64", "zip"].into_iter().find(|name| self.header.contains_key(*name))
+    }
+}
+
+impl<'t> UnverifiedToken<'t> {
+    pub(crate) fn parse(token: &'t str) -> Result<Self, VerifyError> {
+        let compact = Compact::parse(token)?;
+        if let Some(name) = compact.extension() {
+            return Err(Rejected::HeaderMember(name).into());
+        }
+        let Compact { header, claims, signed, signature } = compact;
+        Ok(Self { header: Header::read(header)?, claims, signed, signature })
+    }
 }
 
 impl Header {
-    fn read(mut members: Map<String, Value>) -> Result<Self, VerifyError> {
-        // RFC 7515 §4.1.11: no extension is understood here, so any `crit` is a refusal; `b64` (RFC 7797) and `zip`
-        // would change what was signed.
-        for name in ["crit", "b64", "zip"] {
-            if members.contains_key(name) {
-                return Err(Rejected::HeaderMember(name).into());
-            }
-        }
+    fn read(mut members: Map<String, Value>) -> Result<Self, Malformed> {
         let mut text = |name: &'static str| match members.remove(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),

@@ -206,6 +206,11 @@ pub(crate) struct VerificationKey {
 }
 
 impl VerificationKey {
+    /// Admits the one key that a proof brings along, for the algorithm that the proof names.
+    pub(crate) fn embedded(key: &Value, used: Algorithm) -> Result<Self, KeyRefusal> {
+        jwk::admit_for(key, used)
+    }
+
     pub(crate) fn verify(&self, signed: &[u8], signature: &[u8]) -> Result<(), Rejected> {
         self.parsed.verify_sig(signed, signature).map_err(|_| Rejected::Signature)
     }

@@ -8,7 +8,10 @@
 //! Keys come from [`SharedKeys`], held by this process, or from a [`JwksCache`], which reads what the issuer publishes.
 //! Signatures are checked by aws-lc-rs with keys that were parsed once, when they were admitted.
 //!
-//! This crate does not decide what a caller may do, does not know revoked tokens and issues nothing.
+//! A [`DpopProof`] is what a DPoP proof (RFC 9449) shows about one request: that its sender holds a key, now. [`verify_dpop`]
+//! makes it, [`DpopNonces`] are the server's nonces, made and known again without keeping any.
+//!
+//! This crate does not decide what a caller may do, does not know revoked tokens or used proofs and issues nothing.
 //!
 //! ```
 //! use oidc_verify::{Algorithm, IssuerConfig, IssuerSet, KeySet, SharedKeys, TokenVerifier};
@@ -42,12 +45,15 @@
 //! * *Tricks of the serialisation* (SEC-26): one strict form, bounded in size and depth, without duplicate members;
 //!   `crit`, `b64` and `zip` are refused, `jku`, `jwk`, `x5u` and `x5c` are never read.
 //! * *Tokens for someone else* (SEC-21, SEC-27): `iss`, `aud` and `azp` are compared exactly, `typ` is on a list.
+//! * *Stolen tokens* (SEC-30 to SEC-32): a proof counts for one method, one URL, one token and about a minute; its key is
+//!   admitted like every other and never a private one; the caller of this crate refuses a second use.
 //! * *Fetching on command* (SEC-28, SEC-29): a token can cause at most one reading of its issuer's keys in 30 seconds;
 //!   redirects are not followed, metadata of another issuer are refused.
 
 mod algorithm;
 mod claims;
 mod config;
+mod dpop;
 mod error;
 mod json;
 mod jws;
@@ -58,6 +64,10 @@ mod verifier;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use config::{ConfigError, IssuerConfig, IssuerConfigBuilder};
+pub use dpop::{
+    DPOP_ALGORITHMS, DPOP_MAX_PROOF_BYTES, DpopCall, DpopError, DpopNonces, DpopProof, DpopServer, DpopUrl,
+    DpopUrlError, DpopWindow, KeyThumbprint, NonceRule, NotAThumbprint, verify_dpop,
+};
 pub use error::{FetchProblem, KeysUnavailable, Malformed, Part, Rejected, VerifyError};
 pub use jws::MAX_TOKEN_BYTES;
 pub use keys::{KeyRefusal, KeySet, KeySetError, RefusedKey};

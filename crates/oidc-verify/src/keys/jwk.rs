@@ -19,6 +19,16 @@ const RSA_EXPONENTS: std::ops::RangeInclusive<u64> = 65_537..=0xffff_ffff;
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 pub(super) fn admit(key: &Value) -> Result<VerificationKey, KeyRefusal> {
+    admit_as(key, None)
+}
+
+/// Admits a key that came with the algorithm it was used with: its own `alg` must say the same, if it is there.
+pub(super) fn admit_for(key: &Value, used: Algorithm) -> Result<VerificationKey, KeyRefusal> {
+    let key = admit_as(key, Some(used))?;
+    if key.algorithm == used { Ok(key) } else { Err(KeyRefusal::Algorithm) }
+}
+
+fn admit_as(key: &Value, used: Option<Algorithm>) -> Result<VerificationKey, KeyRefusal> {
     let key = key.as_object().ok_or(KeyRefusal::NotAnObject)?;
     if let Some(name) = PRIVATE_MEMBERS.into_iter().find(|name| key.contains_key(*name)) {
         return Err(KeyRefusal::PrivateMember(name));
@@ -27,7 +37,7 @@ pub(super) fn admit(key: &Value) -> Result<VerificationKey, KeyRefusal> {
     let key_id = text(key, "kid")?.map(str::to_owned);
     let declared = match text(key, "alg")? {
         Some(name) => Some(name.parse().map_err(|_| KeyRefusal::Algorithm)?),
-        None => None,
+        None => used,
     };
     let (algorithm, parsed) = match required(key, "kty")? {
         "RSA" => rsa(key, declared),

@@ -11,6 +11,7 @@ mod admission;
 mod broken_tokens;
 mod claims;
 mod config;
+mod dpop;
 mod interoperation;
 mod mutation;
 mod published_keys;
