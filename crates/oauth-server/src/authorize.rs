@@ -11,6 +11,7 @@ use http::{HeaderMap, Uri};
 
 use crate::{
     body::read_form,
+    clients,
     clock::after,
     config::Resource,
     cookies,
@@ -21,7 +22,7 @@ use crate::{
     params::Params,
     random::{Digest, identifier, secret},
     server::Server,
-    store::{Client, Interaction, Stage},
+    store::{Client, CodeRequest, Interaction, Purpose, Stage},
 };
 
 const MAX_QUERY: usize = 8 * 1024;
@@ -170,13 +171,15 @@ async fn begin(server: &Server, params: &Params) -> Result<Response, AuthorizeEr
         id: identifier(server.randomness.as_ref()).map_err(Unavailable::from)?,
         stage: Stage::Consent,
         cookie: Digest::of(&cookie),
-        client_id: client.id,
-        redirect_uri: to.as_str().to_owned(),
-        redirect_uri_given: params.value("redirect_uri").is_some(),
-        state: state.map(str::to_owned),
-        resource: request.resource.uri.clone(),
-        scope: request.scope,
-        code_challenge: request.code_challenge.to_owned(),
+        purpose: Purpose::Code(CodeRequest {
+            client_id: client.id,
+            redirect_uri: to.as_str().to_owned(),
+            redirect_uri_given: params.value("redirect_uri").is_some(),
+            state: state.map(str::to_owned),
+            resource: request.resource.uri.clone(),
+            scope: request.scope,
+            code_challenge: request.code_challenge.to_owned(),
+        }),
         created_at: now,
         expires_at: after(now, server.config.interaction_lifetime),
     };
@@ -188,7 +191,7 @@ async fn begin(server: &Server, params: &Params) -> Result<Response, AuthorizeEr
 
 async fn known_client(server: &Server, params: &Params) -> Result<Client, AuthorizeError> {
     let id = params.value("client_id").ok_or(PageError::UnknownClient)?;
-    let client = server.store.client(id).await.map_err(Unavailable::from)?;
+    let client = clients::find(server, id).await?;
     Ok(client.ok_or(PageError::UnknownClient)?)
 }
 

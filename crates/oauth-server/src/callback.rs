@@ -17,7 +17,7 @@ use crate::{
     params::Params,
     random::same,
     server::Server,
-    sign_in::{Binding, finish, source, upstream_error},
+    sign_in::{Binding, SignedIn, finish, source, upstream_error},
     store::Stage,
 };
 
@@ -57,7 +57,10 @@ async fn receive(
         (None, None) => return Err(PageError::Unreadable),
     };
     match identity {
-        Ok(identity) => finish(server, request_id, &opened, source_id, identity).await,
+        Ok(identity) => {
+            let signed_in = SignedIn { source: source_id.to_owned(), identity };
+            finish(server, request_id, &opened, signed_in).await
+        }
         Err(error) if error.is_refused() => {
             tracing::info!(request_id = request_id.0, %error, "the identity provider refused a sign-in");
             opened.cancel(server, request_id, Action::Login, error.reason()).await

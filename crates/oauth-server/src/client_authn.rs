@@ -4,6 +4,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderMap, header};
 
 use crate::{
+    clients,
     error::Unavailable,
     params::{Params, decode},
     random::Digest,
@@ -52,7 +53,7 @@ pub(crate) async fn authenticate(
             secret: form.value("client_secret").map(str::to_owned),
         },
     };
-    let client = server.store.client(&presented.client_id).await.map_err(Unavailable::from)?;
+    let client = clients::find(server, &presented.client_id).await?;
     let client = client.ok_or(ClientError::Refused)?;
     // A confidential client may send its secret either way: it is the secret that counts.
     let accepted = match (&client.authentication, &presented.secret) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use audit::{Action, Outcome};
 use axum::{Extension, body::Body, extract::State, response::Response};
+use connect_hosts::AllowedRedirect;
 use http::{HeaderMap, StatusCode, Uri};
 
 use crate::{
@@ -15,12 +16,12 @@ use crate::{
     cookies,
     error::Unavailable,
     http_layer::RequestId,
-    interaction::{Opened, PageError, see_other},
+    interaction::{Asked, Opened, PageError, resource, see_other},
     pages::{self, ConsentPage, Destination, Form},
     params::Params,
     random::{Digest, secret},
     server::Server,
-    store::Stage,
+    store::{GrantType, Stage},
 };
 
 /// `GET /consent?interaction=…`
@@ -38,8 +39,9 @@ async fn show(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<Respons
     let params = Params::parse(uri.query().unwrap_or_default()).map_err(|_| PageError::Unreadable)?;
     let id = params.value("interaction").ok_or(PageError::NoInteraction)?;
     let opened = Opened::find(server, headers, id, Stage::Consent).await?;
-    let resource = opened.resource(server)?;
-    let granted = |name: &str| opened.interaction.scope.split(' ').any(|scope| scope == name);
+    let Asked::Code { client, to, request } = &opened.asked;
+    let resource = resource(server, &request.resource)?;
+    let granted = |name: &str| request.scope.split(' ').any(|scope| scope == name);
     let scopes: Vec<pages::Scope<'_>> = resource
         .scopes
         .iter()
@@ -49,14 +51,10 @@ async fn show(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<Respons
     let csrf = opened.csrf();
     let page = ConsentPage {
         brand: &server.config.brand,
-        client: pages::Client {
-            name: opened.client.name.as_deref(),
-            id_host: None,
-            destination: destination(&opened),
-        },
+        client: pages::Client { name: client.name.as_deref(), id_host: None, destination: destination(to) },
         service: &resource.name,
         scopes: &scopes,
-        renewable_for: opened.client.refreshes.then_some(server.config.refresh_absolute_lifetime),
+        renewable_for: client.may(GrantType::RefreshToken).then_some(server.config.refresh_absolute_lifetime),
         person: None,
         form: Form {
             action: "/consent",
@@ -66,11 +64,11 @@ async fn show(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<Respons
     Ok(page.respond(StatusCode::OK))
 }
 
-fn destination(opened: &Opened) -> Destination<'_> {
-    match opened.to.host() {
-        _ if opened.to.is_loopback() => Destination::ThisComputer,
-        Some(host) if opened.to.scheme() == "https" => Destination::Web(host),
-        _ => Destination::App(opened.to.scheme()),
+fn destination(to: &AllowedRedirect) -> Destination<'_> {
+    match to.host() {
+        _ if to.is_loopback() => Destination::ThisComputer,
+        Some(host) if to.scheme() == "https" => Destination::Web(host),
+        _ => Destination::App(to.scheme()),
     }
 }
 

@@ -80,14 +80,11 @@ mod tests {
     use crate::{
         config::OAuthConfig,
         random::Digest,
-        store::{Interaction, Stage},
+        store::{CodeRequest, Interaction, Purpose, Stage},
     };
 
-    fn interaction(secret: &str) -> Interaction {
-        Interaction {
-            id: "i1".into(),
-            stage: Stage::Consent,
-            cookie: Digest::of(&SecretString::from(secret)),
+    fn purpose() -> Purpose {
+        Purpose::Code(CodeRequest {
             client_id: String::new(),
             redirect_uri: String::new(),
             redirect_uri_given: false,
@@ -95,6 +92,15 @@ mod tests {
             resource: String::new(),
             scope: String::new(),
             code_challenge: String::new(),
+        })
+    }
+
+    fn interaction(secret: &str) -> Interaction {
+        Interaction {
+            id: "i1".into(),
+            stage: Stage::Consent,
+            cookie: Digest::of(&SecretString::from(secret)),
+            purpose: purpose(),
             created_at: UNIX_EPOCH,
             expires_at: UNIX_EPOCH,
         }

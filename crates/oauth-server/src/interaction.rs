@@ -11,6 +11,7 @@ use secrecy::SecretString;
 
 use crate::{
     body::BodyError,
+    clients,
     config::Resource,
     cookies,
     error::{RETRY_AFTER, Unavailable, chain, with_retry_after},
@@ -20,7 +21,7 @@ use crate::{
     params::Params,
     random::same,
     server::Server,
-    store::{Client, Interaction, Stage},
+    store::{Client, CodeRequest, Interaction, Purpose, Stage},
 };
 
 /// Why a page cannot be shown or its form not be accepted. Nobody is redirected for it.
@@ -175,9 +176,8 @@ impl PageError {
 /// An unexpired interaction of the browser that sent the request.
 pub(crate) struct Opened {
     pub(crate) interaction: Interaction,
-    pub(crate) client: Client,
-    /// Checked again: the operator's list may have changed meanwhile.
-    pub(crate) to: AllowedRedirect,
+    /// What it is for, with what that needs.
+    pub(crate) asked: Asked,
     /// The cookie of the present stage.
     pub(crate) cookie: SecretString,
 }
@@ -197,10 +197,8 @@ impl Opened {
         }
         let cookie =
             cookies::verified(&server.config, headers, &interaction).ok_or(PageError::NoInteraction)?;
-        let client = server.store.client(&interaction.client_id).await.map_err(Unavailable::from)?;
-        let client = client.ok_or(PageError::UnknownClient)?;
-        let to = server.redirects.check(&interaction.redirect_uri).map_err(|_| PageError::BadRedirect)?;
-        Ok(Self { interaction, client, to, cookie })
+        let asked = Asked::new(server, &interaction.purpose).await?;
+        Ok(Self { interaction, asked, cookie })
     }
 
     /// Opens the interaction that a posted form names, if the form was made for this browser (SEC-13).
@@ -221,12 +219,6 @@ impl Opened {
         cookies::derive("csrf", &self.interaction.id, &self.cookie)
     }
 
-    /// The resource, unless it was removed from the configuration meanwhile.
-    pub(crate) fn resource<'a>(&self, server: &'a Server) -> Result<&'a Resource, PageError> {
-        let uri = &self.interaction.resource;
-        server.config.resources.iter().find(|resource| resource.uri == *uri).ok_or(PageError::NoInteraction)
-    }
-
     /// Ends the interaction because the person, or the identity provider for them, said no.
     pub(crate) async fn cancel(
         &self,
@@ -242,12 +234,15 @@ impl Opened {
         if !cancelled.map_err(Unavailable::from)? {
             return Err(PageError::NoInteraction);
         }
-        let parameters = [
-            ("error", "access_denied"),
-            ("error_description", "the person or their identity provider said no"),
-        ];
-        let mut response =
-            respond_to_client(server, &self.to, self.interaction.state.as_deref(), &parameters);
+        let mut response = match &self.asked {
+            Asked::Code { to, request, .. } => {
+                let parameters = [
+                    ("error", "access_denied"),
+                    ("error_description", "the person or their identity provider said no"),
+                ];
+                respond_to_client(server, to, request.state.as_deref(), &parameters)
+            }
+        };
         self.clear_cookie(server, &mut response);
         Ok(response)
     }
@@ -260,13 +255,46 @@ impl Opened {
         }
     }
 
-    /// An event about this client's request, before it is known who the person is.
+    /// An event about this request, before it is known who the person is.
     pub(crate) fn event(&self, action: Action, outcome: Outcome, request_id: &RequestId) -> Event {
-        let party = Party { client: Some(self.client.id.clone()), ..Party::default() };
+        let Asked::Code { client, request, .. } = &self.asked;
+        let party = Party { client: Some(client.id.clone()), ..Party::default() };
         Event::new(action, outcome, Arc::new(party))
             .request_id(request_id.0.as_str())
-            .target(self.interaction.resource.as_str())
+            .target(request.resource.as_str())
     }
+
+    /// The name of the client that the person would let in.
+    pub(crate) fn client_name(&self) -> Option<&str> {
+        let Asked::Code { client, .. } = &self.asked;
+        client.name.as_deref()
+    }
+}
+
+/// The purpose of an interaction, with what it needs checked again: clients, resources and the operator's list may have
+/// changed meanwhile.
+pub(crate) enum Asked {
+    /// A code for a client.
+    Code { client: Client, to: AllowedRedirect, request: CodeRequest },
+}
+
+impl Asked {
+    async fn new(server: &Server, purpose: &Purpose) -> Result<Self, PageError> {
+        match purpose {
+            Purpose::Code(request) => {
+                let client = clients::find(server, &request.client_id).await?;
+                let client = client.ok_or(PageError::UnknownClient)?;
+                let to = server.redirects.check(&request.redirect_uri);
+                let to = to.map_err(|_| PageError::BadRedirect)?;
+                Ok(Self::Code { client, to, request: request.clone() })
+            }
+        }
+    }
+}
+
+/// The configured resource, unless it was removed from the configuration since it was asked for.
+pub(crate) fn resource<'a>(server: &'a Server, uri: &str) -> Result<&'a Resource, PageError> {
+    server.config.resources.iter().find(|resource| resource.uri == uri).ok_or(PageError::NoInteraction)
 }
 
 /// Sends the browser back to the client, always with `iss` (RFC 9207 §2) and with the client's `state`, if any.

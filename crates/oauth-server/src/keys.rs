@@ -245,7 +245,7 @@ mod tests {
     use super::{KeyError, KeyRing, thumbprint};
     use crate::{
         config::SigningAlgorithm,
-        store::{MemoryStore, SigningKeyRecord, Store},
+        store::{KeyStore as _, MemoryStore, SigningKeyRecord},
     };
 
     const ALGORITHMS: [SigningAlgorithm; 2] = [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa];

@@ -86,7 +86,9 @@
 mod authorize;
 mod body;
 mod callback;
+mod client_address;
 mod client_authn;
+mod clients;
 mod clock;
 mod config;
 mod consent;
@@ -105,11 +107,13 @@ mod random;
 mod register;
 mod revocation_view;
 mod revoke;
+mod secret;
 mod server;
 mod sign_in;
 pub mod store;
 mod token;
 
+pub use client_address::ClientAddress;
 pub use clock::Clock;
 pub use config::{ConfigProblem, ConfigProblems, OAuthConfig, Resource, ScopeText, SigningAlgorithm};
 pub use http_layer::RequestId;

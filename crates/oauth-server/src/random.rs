@@ -71,6 +71,13 @@ impl Digest {
         Self(bytes)
     }
 
+    /// A keyed hash of 256 bits.
+    pub(crate) fn from_tag(tag: &aws_lc_rs::hmac::Tag) -> Self {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(tag.as_ref());
+        Self(bytes)
+    }
+
     /// The digest as 43 characters of base64url.
     #[must_use]
     pub fn to_text(self) -> String {

@@ -3,7 +3,7 @@
 //! Each redirect is judged on its own: the allowed ones are kept, the others are reported, and only when none is left is
 //! the registration refused.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use audit::{Action, Event, Outcome, Party};
 use axum::{Extension, body::Body, extract::State, response::Response};
@@ -20,7 +20,7 @@ use crate::{
     http_layer::RequestId,
     random::{Digest, identifier, secret},
     server::Server,
-    store::{Client, ClientAuthentication, SecretMethod},
+    store::{Client, ClientAuthentication, ClientOrigin, ClientSettings, GrantType, SecretMethod},
 };
 
 const MAX_BODY: usize = 32 * 1024;
@@ -33,9 +33,6 @@ const MAX_ECHO: usize = 256;
 /// How long a client is safe from giving way to others while nobody has signed in with it yet. A flood can shut others
 /// out only by filling every place within this time, again and again.
 const REPLACEABLE_AFTER: Duration = Duration::from_mins(1);
-
-const AUTHORIZATION_CODE: &str = "authorization_code";
-const REFRESH_TOKEN: &str = "refresh_token";
 
 /// Why a registration was refused.
 #[derive(Debug, thiserror::Error)]
@@ -120,7 +117,7 @@ async fn try_register(
 ) -> Result<Value, RegisterError> {
     let body = read(headers, body, "application/json", MAX_BODY).await?;
     let metadata = parse(&body)?;
-    let refreshes = check_grant_types(&metadata)?;
+    let grant_types = grant_types(&metadata)?;
     check_texts(&metadata)?;
     let (kept, dropped) = judge_redirects(server, &metadata)?;
     let (authentication, client_secret) = authentication(server, &metadata)?;
@@ -130,7 +127,9 @@ async fn try_register(
         name: metadata.client_name.clone(),
         authentication,
         redirect_uris: kept,
-        refreshes,
+        grant_types,
+        origin: ClientOrigin::Dynamic,
+        settings: ClientSettings::default(),
         registered_at: now,
         first_used_at: None,
     };
@@ -165,19 +164,21 @@ fn parse(body: &[u8]) -> Result<Metadata, RegisterError> {
     })
 }
 
-/// Unknown grants are tolerated, as clients list what they can do elsewhere. Absent means both that we have. Gives whether
-/// the client gets refresh tokens.
-fn check_grant_types(metadata: &Metadata) -> Result<bool, RegisterError> {
-    let lists = |wanted: &str, list: &Option<Vec<String>>| {
+/// Unknown grants are tolerated, as clients list what they can do elsewhere. Absent means both that need a redirect.
+fn grant_types(metadata: &Metadata) -> Result<BTreeSet<GrantType>, RegisterError> {
+    let offered = [GrantType::AuthorizationCode, GrantType::RefreshToken];
+    let listed = |wanted: &str, list: &Option<Vec<String>>| {
         list.as_ref().is_none_or(|list| list.iter().any(|found| found == wanted))
     };
-    if !lists(AUTHORIZATION_CODE, &metadata.grant_types) {
+    let kept: BTreeSet<GrantType> =
+        offered.into_iter().filter(|kind| listed(kind.as_str(), &metadata.grant_types)).collect();
+    if !kept.contains(&GrantType::AuthorizationCode) {
         return Err(metadata_error("grant_types", "must contain authorization_code"));
     }
-    if !lists("code", &metadata.response_types) {
+    if !listed("code", &metadata.response_types) {
         return Err(metadata_error("response_types", "must contain code"));
     }
-    Ok(lists(REFRESH_TOKEN, &metadata.grant_types))
+    Ok(kept)
 }
 
 fn check_texts(metadata: &Metadata) -> Result<(), RegisterError> {
@@ -256,8 +257,7 @@ fn metadata_error(member: &'static str, problem: &'static str) -> RegisterError 
 
 /// RFC 7591 §3.2.1. Members that do not apply are absent, never null.
 fn answer(client: &Client, metadata: &Metadata, secret: Option<&SecretString>, dropped: &[Dropped]) -> Value {
-    let grant_types: &[&str] =
-        if client.refreshes { &[AUTHORIZATION_CODE, REFRESH_TOKEN] } else { &[AUTHORIZATION_CODE] };
+    let grant_types: Vec<&str> = client.grant_types.iter().map(|kind| kind.as_str()).collect();
     let mut answer = Map::new();
     let mut put = |name: &str, value: Value| answer.insert(name.to_owned(), value);
     put("client_id", json!(client.id));

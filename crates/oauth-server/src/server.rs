@@ -22,10 +22,12 @@ use crate::{
     keys::{KeyError, KeyRing},
     metadata::{self, Documents},
     password::PasswordCheck,
-    random::Randomness,
+    random::{Randomness, RandomnessUnavailable},
     register,
     revocation_view::RevocationView,
-    revoke, sign_in,
+    revoke,
+    secret::ServerSecret,
+    sign_in,
     store::{Store, StoreError},
 };
 
@@ -88,9 +90,12 @@ pub enum StartError {
     /// The signing keys.
     #[error("the signing keys are not usable")]
     Keys(#[from] KeyError),
-    /// The revocations in force.
-    #[error("the revocations in force cannot be read")]
+    /// The shared secret or the revocations in force.
+    #[error("what the replicas share cannot be read from the store")]
     Store(#[from] StoreError),
+    /// The shared secret cannot be made.
+    #[error("the secret that the replicas share cannot be made")]
+    Randomness(#[from] RandomnessUnavailable),
 }
 
 /// The authorization server. Clones share everything.
@@ -107,6 +112,8 @@ pub(crate) struct Server {
     pub(crate) clock: Clock,
     pub(crate) randomness: Arc<dyn Randomness>,
     pub(crate) keys: KeyRing,
+    /// What all replicas share.
+    pub(crate) secret: ServerSecret,
     /// Verifies what `keys` signed.
     pub(crate) own_tokens: TokenVerifier,
     pub(crate) documents: Documents,
@@ -123,6 +130,7 @@ impl OAuthServer {
         config.validate().map_err(StartError::Config)?;
         check_identity_sources(&config, &parts.identity_sources)?;
         let now = (parts.clock)();
+        let secret = ServerSecret::load(parts.store.as_ref(), parts.randomness.as_ref(), now).await?;
         let keys = KeyRing::load(parts.store.as_ref(), config.signing_algorithm, now).await?;
         let own_tokens = keys.verifier(&config)?;
         let revocations = Arc::new(RevocationView::new(config.access_lifetime));
@@ -138,6 +146,7 @@ impl OAuthServer {
             clock,
             randomness,
             keys,
+            secret,
             own_tokens,
             documents,
             revocations,
@@ -239,14 +248,23 @@ impl Server {
         }
     }
 
+    /// Deletes a batch of everything that can no longer matter. Gives how many rows.
+    async fn delete_batch(&self) -> Result<u64, StoreError> {
+        let now = self.now();
+        let unused_before = before(now, self.config.unused_client_lifetime);
+        let store = self.store.as_ref();
+        Ok(store.prune_interactions(now, PRUNE_BATCH).await?
+            + store.prune_grants(now, PRUNE_BATCH).await?
+            + store.prune_clients(unused_before, PRUNE_BATCH).await?
+            + store.prune_one_time(now, PRUNE_BATCH).await?)
+    }
+
     async fn delete_expired(&self) {
         let mut interval = interval(PRUNE_INTERVAL);
         loop {
             interval.tick().await;
-            let now = self.now();
-            let unused_before = before(now, self.config.unused_client_lifetime);
             for _ in 0..MAX_PRUNE_BATCHES {
-                match self.store.prune(now, unused_before, PRUNE_BATCH).await {
+                match self.delete_batch().await {
                     Ok(deleted) if deleted >= PRUNE_BATCH => {}
                     Ok(_) => break,
                     Err(error) => {

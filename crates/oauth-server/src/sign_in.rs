@@ -1,9 +1,10 @@
 //! Sign-in: at an identity provider, or with a user name and a password of the static list.
 
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use audit::{Action, Outcome, Party};
 use axum::{Extension, body::Body, extract::State, response::Response};
+use connect_hosts::AllowedRedirect;
 use http::{HeaderMap, StatusCode, Uri};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -14,13 +15,13 @@ use crate::{
     error::Unavailable,
     http_layer::RequestId,
     identity::{Identity, IdentitySource, OidcUpstream},
-    interaction::{Opened, PageError, respond_to_client, see_other},
+    interaction::{Asked, Opened, PageError, respond_to_client, see_other},
     pages::{ChooserPage, Form, Provider, SignInPage},
     params::Params,
     password::Refused,
     random::{Digest, identifier, secret},
     server::Server,
-    store::{Code, Grant, Stage},
+    store::{Client, Code, CodeRequest, Grant, GrantKind, Stage},
 };
 
 /// `GET /sign-in?interaction=…[&idp=…]`
@@ -102,7 +103,7 @@ fn choose(server: &Server, opened: &Opened, sources: &[Arc<IdentitySource>]) -> 
         sources.iter().map(|source| Provider { id: source.id(), label: source.label() }).collect();
     let page = ChooserPage {
         brand: &server.config.brand,
-        client_name: opened.client.name.as_deref(),
+        client_name: opened.client_name(),
         providers: &providers,
         form: Form {
             action: "/sign-in",
@@ -116,7 +117,7 @@ fn ask_password(server: &Server, opened: &Opened, source: &str, username: &str, 
     let csrf = opened.csrf();
     let page = SignInPage {
         brand: &server.config.brand,
-        client_name: opened.client.name.as_deref(),
+        client_name: opened.client_name(),
         username,
         failed,
         form: Form {
@@ -162,7 +163,10 @@ async fn try_submit(
     let password = SecretString::from(form.value("password").unwrap_or_default());
     let denied = || opened.event(Action::Login, Outcome::Denied, request_id);
     match server.passwords.verify(source, username, password).await {
-        Ok(identity) => finish(server, request_id, &opened, source.id(), identity).await,
+        Ok(identity) => {
+            let signed_in = SignedIn { source: source.id().to_owned(), identity };
+            finish(server, request_id, &opened, signed_in).await
+        }
         Err(Refused::Wrong) => {
             server.record_refusal(denied().reason("wrong_password"));
             Ok(ask_password(server, &opened, source.id(), username, true))
@@ -174,60 +178,88 @@ async fn try_submit(
     }
 }
 
-/// Exchanges the interaction for a grant and sends the browser back to the client with a code.
+/// Does what the person signed in for.
 pub(crate) async fn finish(
     server: &Server,
     request_id: &RequestId,
     opened: &Opened,
-    source: &str,
-    identity: Identity,
+    signed_in: SignedIn,
 ) -> Result<Response, PageError> {
-    let now = server.now();
+    match &opened.asked {
+        Asked::Code { client, to, request } => {
+            let grant = new_grant(server, client, request, signed_in)?;
+            issue_code(server, request_id, opened, to, request, &grant).await
+        }
+    }
+}
+
+/// A person who has just signed in.
+pub(crate) struct SignedIn {
+    /// Which identity source vouches, by its configured id.
+    pub(crate) source: String,
+    /// Who it is.
+    pub(crate) identity: Identity,
+}
+
+/// Exchanges the interaction for a grant and sends the browser back to the client with a code.
+async fn issue_code(
+    server: &Server,
+    request_id: &RequestId,
+    opened: &Opened,
+    to: &AllowedRedirect,
+    request: &CodeRequest,
+    grant: &Grant,
+) -> Result<Response, PageError> {
+    let now = grant.authenticated_at;
     let interaction = &opened.interaction;
     let plain_code = secret(server.randomness.as_ref()).map_err(Unavailable::from)?;
-    let grant = new_grant(server, opened, source, identity, now)?;
     let code = Code {
         digest: Digest::of(&plain_code),
         grant_id: grant.id.clone(),
-        redirect_uri: interaction.redirect_uri_given.then(|| interaction.redirect_uri.clone()),
-        code_challenge: interaction.code_challenge.clone(),
+        redirect_uri: request.redirect_uri_given.then(|| request.redirect_uri.clone()),
+        code_challenge: request.code_challenge.clone(),
         expires_at: after(now, server.config.code_lifetime),
         used_at: None,
     };
     let mut event = opened.event(Action::Login, Outcome::Success, request_id);
-    event.party = Arc::new(party_of(&grant));
+    event.party = Arc::new(party_of(grant));
     let confirm = || server.record(event.clone());
     let completed = server
         .store
-        .complete_interaction(&interaction.id, &interaction.cookie, &grant, &code, now, &confirm)
+        .complete_interaction(&interaction.id, &interaction.cookie, grant, &code, now, &confirm)
         .await
         .map_err(Unavailable::from)?;
     if !completed {
         return Err(PageError::NoInteraction);
     }
     let parameters = [("code", plain_code.expose_secret())];
-    let mut response = respond_to_client(server, &opened.to, interaction.state.as_deref(), &parameters);
+    let mut response = respond_to_client(server, to, request.state.as_deref(), &parameters);
     opened.clear_cookie(server, &mut response);
     Ok(response)
 }
 
 fn new_grant(
     server: &Server,
-    opened: &Opened,
-    source: &str,
-    identity: Identity,
-    now: SystemTime,
+    client: &Client,
+    request: &CodeRequest,
+    signed_in: SignedIn,
 ) -> Result<Grant, Unavailable> {
+    let now = server.now();
     Ok(Grant {
         id: identifier(server.randomness.as_ref())?,
-        client_id: opened.client.id.clone(),
-        identity,
-        identity_source: source.to_owned(),
-        resource: opened.interaction.resource.clone(),
-        scope: opened.interaction.scope.clone(),
+        client_id: client.id.clone(),
+        identity: signed_in.identity,
+        identity_source: signed_in.source,
+        resource: request.resource.clone(),
+        scope: request.scope.clone(),
         authenticated_at: now,
         expires_at: after(now, server.config.refresh_absolute_lifetime),
         revoked_at: None,
+        kind: GrantKind::Code,
+        last_used_at: None,
+        dpop_jkt: None,
+        device: None,
+        upstream_session: None,
     })
 }
 

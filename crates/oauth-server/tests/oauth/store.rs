@@ -10,14 +10,15 @@ use oauth_server::{
     Digest, KeyRing, SigningAlgorithm,
     identity::Identity,
     store::{
-        Client, ClientAuthentication, Code, Grant, Interaction, MemoryStore, RefreshToken, SecretMethod,
-        Stage, Store, StoreError,
+        Client, ClientAuthentication, ClientOrigin, ClientSettings, Code, CodeRequest, Grant, GrantKind,
+        GrantType, Interaction, MemoryStore, Purpose, RefreshToken, SecretMethod, SecretRecord, Stage, Store,
+        StoreError,
     },
 };
 use pg_fixture::PgCluster;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement, TransactionTrait as _};
 use sea_orm_migration::MigratorTrait as _;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
@@ -48,7 +49,9 @@ fn client(id: &str) -> Client {
         name: Some("Claude é".into()),
         authentication: ClientAuthentication::Secret { method: SecretMethod::Post, digest: digest("secret") },
         redirect_uris: vec!["https://claude.ai/a".into(), "cursor://b".into()],
-        refreshes: true,
+        grant_types: [GrantType::AuthorizationCode, GrantType::RefreshToken].into(),
+        origin: ClientOrigin::Operator,
+        settings: ClientSettings::default(),
         registered_at: now(),
         first_used_at: None,
     }
@@ -59,13 +62,15 @@ fn interaction(id: &str) -> Interaction {
         id: id.into(),
         stage: Stage::Consent,
         cookie: digest("consent"),
-        client_id: "c".into(),
-        redirect_uri: "https://claude.ai/a".into(),
-        redirect_uri_given: true,
-        state: Some("state".into()),
-        resource: "https://r".into(),
-        scope: "a b".into(),
-        code_challenge: "challenge".into(),
+        purpose: Purpose::Code(CodeRequest {
+            client_id: "c".into(),
+            redirect_uri: "https://claude.ai/a".into(),
+            redirect_uri_given: true,
+            state: Some("state".into()),
+            resource: "https://r".into(),
+            scope: "a b".into(),
+            code_challenge: "challenge".into(),
+        }),
         created_at: now(),
         expires_at: now() + 10 * MINUTE,
     }
@@ -89,6 +94,11 @@ fn grant(id: &str) -> Grant {
         authenticated_at: now(),
         expires_at: now() + 100 * MINUTE,
         revoked_at: None,
+        kind: GrantKind::Code,
+        last_used_at: Some(now()),
+        dpop_jkt: Some("thumbprint".into()),
+        device: Some("Firefox on Linux".into()),
+        upstream_session: Some("session".into()),
     }
 }
 
@@ -131,6 +141,8 @@ async fn suite(store: &dyn Store) {
     revocations(store).await;
     unconfirmed(store).await;
     keys(store).await;
+    one_time(store).await;
+    secrets(store).await;
     pruning(store).await;
 }
 
@@ -292,17 +304,53 @@ async fn keys(store: &dyn Store) {
     assert!(keys.iter().all(|key| key.current));
 }
 
+async fn one_time(store: &dyn Store) {
+    let (one, other) = (digest("jti one"), digest("jti other"));
+    let over = now() + MINUTE;
+    assert!(store.use_once(&one, over, now()).await.unwrap());
+    assert!(!store.use_once(&one, over, now()).await.unwrap(), "twice");
+    assert!(store.use_once(&other, over, now()).await.unwrap());
+    let millisecond = Duration::from_millis(1);
+    assert!(!store.use_once(&one, over, over - millisecond).await.unwrap(), "just before the end");
+    assert!(store.use_once(&one, over + MINUTE, over).await.unwrap(), "it was over");
+    let uses = (0..20).map(|_| store.use_once(&other, over + MINUTE, over));
+    let uses = futures_util::future::join_all(uses).await;
+    assert_eq!(uses.into_iter().filter(|first| *first.as_ref().unwrap()).count(), 1, "at once");
+    assert_eq!(store.prune_one_time(over, 100).await.unwrap(), 0);
+    assert_eq!(store.prune_one_time(over + MINUTE, 1).await.unwrap(), 1, "a batch of one");
+    assert_eq!(store.prune_one_time(over + MINUTE, 100).await.unwrap(), 1);
+}
+
+async fn secrets(store: &dyn Store) {
+    let record = |bytes: &[u8]| SecretRecord {
+        name: "test".into(),
+        wrapped: SecretSlice::from(bytes.to_vec()),
+        created_at: now(),
+    };
+    let records = [record(b"one"), record(b"two")];
+    let kept = futures_util::future::join_all(records.iter().map(|made| store.secret_or_insert(made))).await;
+    let kept: std::collections::BTreeSet<Vec<u8>> =
+        kept.into_iter().map(|kept| kept.unwrap().wrapped.expose_secret().to_vec()).collect();
+    assert_eq!(kept.len(), 1, "all get the same");
+}
+
+async fn prune(store: &dyn Store, now: SystemTime, unused_before: SystemTime, batch: u64) -> u64 {
+    store.prune_interactions(now, batch).await.unwrap()
+        + store.prune_grants(now, batch).await.unwrap()
+        + store.prune_clients(unused_before, batch).await.unwrap()
+}
+
 async fn pruning(store: &dyn Store) {
     const DAY: Duration = Duration::from_hours(24);
     store.insert_interaction(&interaction("o"), 100).await.unwrap();
-    assert_eq!(store.prune(now(), now(), 100).await.unwrap(), 0, "nothing is over yet");
+    assert_eq!(prune(store, now(), now(), 100).await, 0, "nothing is over yet");
     let expired = now() + 10 * MINUTE;
-    assert!(store.prune(expired, now(), 1).await.unwrap() <= 5, "a batch of one of each kind");
-    while store.prune(expired, now(), 1).await.unwrap() > 0 {}
+    assert!(prune(store, expired, now(), 1).await <= 5, "a batch of one of each kind");
+    while prune(store, expired, now(), 1).await > 0 {}
     assert_eq!(store.interaction("o").await.unwrap(), None);
     assert!(store.code(&digest("k")).await.unwrap().is_some(), "a used code is remembered for a day");
     assert!(store.refresh_token(&digest("l1")).await.unwrap().is_some(), "so is a used refresh token");
-    while store.prune(now() + 2 * DAY, now() + MINUTE, 2).await.unwrap() > 0 {}
+    while prune(store, now() + 2 * DAY, now() + MINUTE, 2).await > 0 {}
     assert_eq!(store.code(&digest("k")).await.unwrap(), None);
     assert_eq!(store.refresh_token(&digest("l2")).await.unwrap(), None);
     assert!(store.revoked_since(UNIX_EPOCH).await.unwrap().is_empty());
@@ -348,7 +396,7 @@ async fn races(one: Arc<dyn Store>, two: Arc<dyn Store>) {
 async fn two_registrations_do_not_get_the_last_place() {
     let cluster = PgCluster::start();
     let url = cluster.create_database();
-    let store = Arc::new(database(&url).await);
+    let store: Arc<dyn Store> = Arc::new(database(&url).await);
     let db = connect(&url).await;
     let (reached, released) = (Arc::new(Barrier::new(2)), Arc::new(Barrier::new(2)));
     let first = tokio::spawn({
@@ -384,14 +432,14 @@ async fn until_waiting<T>(db: &DatabaseConnection, task: &JoinHandle<T>) {
 async fn a_client_that_is_first_used_while_it_is_forgotten_is_not_forgotten() {
     let cluster = PgCluster::start();
     let url = cluster.create_database();
-    let store = Arc::new(database(&url).await);
+    let store: Arc<dyn Store> = Arc::new(database(&url).await);
     assert!(store.insert_client(&client("c"), 1, UNIX_EPOCH, &yes).await.unwrap());
     let db = connect(&url).await;
     let signing_in = db.begin().await.unwrap();
     signing_in.execute_unprepared("UPDATE oauth_clients SET first_used_at = 1").await.unwrap();
     let forgetting = tokio::spawn({
         let store = Arc::clone(&store);
-        async move { store.prune(now(), now() + MINUTE, 100).await.unwrap() }
+        async move { prune(store.as_ref(), now(), now() + MINUTE, 100).await }
     });
     until_waiting(&db, &forgetting).await;
     signing_in.commit().await.unwrap();

@@ -1,13 +1,20 @@
 //! How the tables come to be. A migration that was released is never edited: a change is a new one.
 
+mod purposes;
+
 use sea_orm_migration::{prelude::*, schema};
 
-use super::entity::{client, code, grant, interaction, refresh_token, signing_key};
+use super::{
+    clients::client,
+    grants::{code, grant, refresh_token},
+    interactions::interaction,
+    keys::signing_key,
+};
 
 /// The migrations of this crate, for the binary to run among its own. Their names start with `oauth_`.
 #[must_use]
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(CreateTables)]
+    vec![Box::new(CreateTables), Box::new(purposes::Purposes)]
 }
 
 struct CreateTables;
@@ -53,28 +60,27 @@ fn clients() -> TableCreateStatement {
         .col(schema::text(Column::Authentication))
         .col(schema::text_null(Column::SecretDigest))
         .col(schema::text(Column::RedirectUris))
-        .col(schema::boolean(Column::Refreshes))
+        .col(schema::boolean("refreshes"))
         .col(schema::big_integer(Column::RegisteredAt))
         .col(schema::big_integer_null(Column::FirstUsedAt))
         .to_owned()
 }
 
 fn interactions() -> TableCreateStatement {
-    use interaction::Column;
     Table::create()
         .table(interaction::Entity)
-        .col(schema::text(Column::Id).primary_key())
-        .col(schema::text(Column::Stage))
-        .col(schema::text(Column::CookieDigest))
-        .col(schema::text(Column::ClientId))
-        .col(schema::text(Column::RedirectUri))
-        .col(schema::boolean(Column::RedirectUriGiven))
-        .col(schema::text_null(Column::State))
-        .col(schema::text(Column::Resource))
-        .col(schema::text(Column::Scope))
-        .col(schema::text(Column::CodeChallenge))
-        .col(schema::big_integer(Column::CreatedAt))
-        .col(schema::big_integer(Column::ExpiresAt))
+        .col(schema::text("id").primary_key())
+        .col(schema::text("stage"))
+        .col(schema::text("cookie_digest"))
+        .col(schema::text("client_id"))
+        .col(schema::text("redirect_uri"))
+        .col(schema::boolean("redirect_uri_given"))
+        .col(schema::text_null("state"))
+        .col(schema::text("resource"))
+        .col(schema::text("scope"))
+        .col(schema::text("code_challenge"))
+        .col(schema::big_integer("created_at"))
+        .col(schema::big_integer("expires_at"))
         .to_owned()
 }
 

@@ -1,0 +1,135 @@
+//! What the grant types have in common: is the grant in force, what is issued under it, what is recorded.
+
+use std::{sync::Arc, time::SystemTime};
+
+use audit::{Action, Event, Outcome, Party};
+use axum::response::Response;
+use http::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use super::{CODE, REFRESH_TOKEN, TokenError, TokenRequest};
+use crate::{
+    clock::after,
+    error::{Unavailable, json_no_store},
+    random::{Digest, secret},
+    sign_in::party_of,
+    store::{Client, Grant, RefreshToken},
+    token::{self, AccessToken, Subject},
+};
+
+/// A refresh token on its way out.
+pub(super) struct NewRefreshToken {
+    pub(super) plain: SecretString,
+    pub(super) kept: RefreshToken,
+}
+
+impl TokenRequest<'_> {
+    /// Whether a grant still counts: neither revoked nor over; what it is for and who vouched for the person are still
+    /// configured; and the client is still one that may receive codes here.
+    pub(super) fn is_in_force(&self, grant: &Grant, now: SystemTime) -> bool {
+        let resource = self.server.config.resources.iter().any(|resource| resource.uri == grant.resource);
+        let source = self.server.identity_sources.iter().any(|source| source.id() == grant.identity_source);
+        let listed =
+            self.client.redirect_uris.iter().any(|redirect| self.server.redirects.check(redirect).is_ok());
+        grant.revoked_at.is_none() && grant.expires_at > now && resource && source && listed
+    }
+
+    /// RFC 8707 §2.2: the resource may be named again, never changed.
+    pub(super) fn check_target(&self, grant: &Grant) -> Result<(), TokenError> {
+        let Some(requested) = self.form.value("resource") else { return Ok(()) };
+        match self.server.config.resource(requested) {
+            Some(resource) if resource.uri == grant.resource => Ok(()),
+            _ => Err(TokenError::Target),
+        }
+    }
+
+    pub(super) fn access_token(
+        &self,
+        grant: &Grant,
+        scope: &str,
+        now: SystemTime,
+    ) -> Result<AccessToken, Unavailable> {
+        let subject = Subject { issuer: &self.server.config.public_url, grant, scope };
+        let lifetime = self.server.config.access_lifetime;
+        token::issue(&self.server.keys, self.server.randomness.as_ref(), &subject, lifetime, now)
+    }
+
+    /// The first refresh token of a grant.
+    pub(super) fn new_refresh_token(
+        &self,
+        grant: &Grant,
+        now: SystemTime,
+    ) -> Result<NewRefreshToken, Unavailable> {
+        Ok(self.kept_refresh_token(secret(self.server.randomness.as_ref())?, grant, now))
+    }
+
+    /// What follows a refresh token: made from it with the key of the server, so that whoever presents it again can be
+    /// told the same without its being kept.
+    pub(super) fn successor(&self, presented: &str, grant: &Grant, now: SystemTime) -> NewRefreshToken {
+        let inputs = [grant.id.as_bytes(), presented.as_bytes()];
+        let plain = self.server.secret.derive("refresh token successor", &inputs).to_text();
+        self.kept_refresh_token(SecretString::from(plain), grant, now)
+    }
+
+    fn kept_refresh_token(&self, plain: SecretString, grant: &Grant, now: SystemTime) -> NewRefreshToken {
+        let idle = after(now, self.server.config.refresh_idle_lifetime);
+        let kept = RefreshToken {
+            digest: Digest::of(&plain),
+            grant_id: grant.id.clone(),
+            expires_at: idle.min(grant.expires_at),
+            used_at: None,
+        };
+        NewRefreshToken { plain, kept }
+    }
+
+    pub(super) fn event(&self, action: Action, outcome: Outcome, grant: &Grant) -> Event {
+        Event::new(action, outcome, Arc::new(party_of(grant)))
+            .request_id(self.request_id.0.as_str())
+            .target(grant.resource.as_str())
+    }
+
+    pub(super) fn deny(&self, action: Action, party: Party, what: &'static str) -> TokenError {
+        let event = Event::new(action, Outcome::Denied, Arc::new(party));
+        self.server.record_refusal(event.request_id(self.request_id.0.as_str()).reason("invalid_grant"));
+        TokenError::Grant(what)
+    }
+
+    pub(super) async fn revoke_replayed(
+        &self,
+        grant: &Grant,
+        what: &'static str,
+        now: SystemTime,
+    ) -> TokenError {
+        let revoked = match self.server.store.revoke_grant(&grant.id, now).await {
+            Ok(revoked) => revoked,
+            Err(error) => return Unavailable::from(error).into(),
+        };
+        self.server.revocations.insert(&grant.id, now);
+        let reason = if what == CODE { "code_replayed" } else { "refresh_token_replayed" };
+        if revoked {
+            let event = self.event(Action::TokenRevoke, Outcome::Success, grant);
+            self.server.record_refusal(event.reason(reason));
+        }
+        TokenError::Replay(what)
+    }
+}
+
+/// Whom an event concerns when the client has no grant that it may speak for.
+pub(super) fn client_party(client: &Client) -> Party {
+    Party { client: Some(client.id.clone()), ..Party::default() }
+}
+
+/// RFC 6749 §5.1.
+pub(super) fn answer(access: &AccessToken, scope: &str, refresh: Option<&NewRefreshToken>) -> Response {
+    let mut body = json!({
+        "access_token": access.token,
+        "token_type": "Bearer",
+        "expires_in": access.lifetime.as_secs(),
+        "scope": scope,
+    });
+    if let (Some(refresh), Some(members)) = (refresh, body.as_object_mut()) {
+        members.insert(REFRESH_TOKEN.to_owned(), json!(refresh.plain.expose_secret()));
+    }
+    json_no_store(StatusCode::OK, &body)
+}

@@ -1,0 +1,180 @@
+//! Clients: who may ask for tokens.
+
+use std::{collections::BTreeSet, time::SystemTime};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{Confirm, StoreError};
+use crate::random::Digest;
+
+/// Keeps clients.
+#[async_trait]
+pub trait ClientStore: Send + Sync + 'static {
+    /// Keeps a new client. Of the clients that nobody ever signed in with, at most `max_unused` are kept, however many
+    /// register at once: those registered first give way, if that was before `replaceable_before`. Gives whether there
+    /// was room.
+    async fn insert_client(
+        &self,
+        client: &Client,
+        max_unused: u64,
+        replaceable_before: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<bool, StoreError>;
+
+    /// The client with this identifier.
+    async fn client(&self, id: &str) -> Result<Option<Client>, StoreError>;
+
+    /// Deletes at most `batch` clients registered before `unused_before` that nobody ever signed in with. Gives how many.
+    async fn prune_clients(&self, unused_before: SystemTime, batch: u64) -> Result<u64, StoreError>;
+}
+
+/// How a client proves who it is at the token endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// It cannot: a public client.
+    None,
+    /// By a secret, in the `Authorization` header or in the form.
+    Secret {
+        /// The registered method, `client_secret_basic` or `client_secret_post`.
+        method: SecretMethod,
+        /// The digest of the secret.
+        digest: Digest,
+    },
+}
+
+/// Where a confidential client said it would put its secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretMethod {
+    /// In the `Authorization` header.
+    Basic,
+    /// In the form.
+    Post,
+}
+
+impl SecretMethod {
+    /// The registered name (RFC 7591 §2).
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Basic => "client_secret_basic",
+            Self::Post => "client_secret_post",
+        }
+    }
+}
+
+impl ClientAuthentication {
+    /// The registered name (RFC 7591 §2).
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Secret { method, .. } => method.as_str(),
+        }
+    }
+}
+
+/// A grant type that this server has (RFC 7591 §2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum GrantType {
+    /// A code for the client's redirect (RFC 6749 §4.1).
+    #[serde(rename = "authorization_code")]
+    AuthorizationCode,
+    /// A refresh token (RFC 6749 §6).
+    #[serde(rename = "refresh_token")]
+    RefreshToken,
+    /// A device code (RFC 8628 §3.4).
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
+    DeviceCode,
+    /// The client's own authentication (RFC 6749 §4.4).
+    #[serde(rename = "client_credentials")]
+    ClientCredentials,
+    /// A signed assertion about a person or a workload (RFC 7523 §2.1).
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:jwt-bearer")]
+    JwtBearer,
+    /// Another token (RFC 8693).
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
+    TokenExchange,
+}
+
+impl GrantType {
+    /// Every grant type.
+    pub const ALL: [Self; 6] = [
+        Self::AuthorizationCode,
+        Self::RefreshToken,
+        Self::DeviceCode,
+        Self::ClientCredentials,
+        Self::JwtBearer,
+        Self::TokenExchange,
+    ];
+
+    /// The registered name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthorizationCode => "authorization_code",
+            Self::RefreshToken => "refresh_token",
+            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
+            Self::ClientCredentials => "client_credentials",
+            Self::JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
+        }
+    }
+
+    /// The grant type with this registered name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|found| found.as_str() == name)
+    }
+}
+
+/// Where a client comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ClientOrigin {
+    /// It registered itself (RFC 7591).
+    #[default]
+    Dynamic,
+    /// The operator registered it.
+    Operator,
+    /// Its identifier is the URL of a document about it.
+    Document,
+}
+
+/// What else is agreed with a client. Everything has a default, so that older rows stay readable.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClientSettings {}
+
+/// A registered client.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Client {
+    /// The `client_id`.
+    pub id: String,
+    /// The name it gave itself.
+    pub name: Option<String>,
+    /// How it authenticates.
+    pub authentication: ClientAuthentication,
+    /// Its redirect URIs, exactly as registered.
+    pub redirect_uris: Vec<String>,
+    /// What it may present at the token endpoint.
+    pub grant_types: BTreeSet<GrantType>,
+    /// Where it comes from.
+    pub origin: ClientOrigin,
+    /// What else is agreed with it.
+    pub settings: ClientSettings,
+    /// When it registered.
+    pub registered_at: SystemTime,
+    /// When a person first signed in with it.
+    pub first_used_at: Option<SystemTime>,
+}
+
+impl Client {
+    /// Whether it may use this grant type.
+    #[must_use]
+    pub fn may(&self, grant_type: GrantType) -> bool {
+        self.grant_types.contains(&grant_type)
+    }
+}

@@ -1,0 +1,127 @@
+//! Clients.
+
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::ExprTrait};
+
+use super::{SeaOrmStore, commit, delete_first, digest, from_json, in_turn, insert, to_json};
+use crate::{
+    clock::{from_millis, to_millis},
+    store::{Client, ClientAuthentication, ClientStore, Confirm, SecretMethod, StoreError},
+};
+
+/// Names the registrations' advisory lock among all locks of the database: "oauthreg" in ASCII.
+const REGISTRATION_LOCK: u64 = 0x6f61_7574_6872_6567;
+
+pub(super) mod client {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "oauth_clients")]
+    pub(in crate::store) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(in crate::store) id: String,
+        pub(in crate::store) name: Option<String>,
+        pub(in crate::store) authentication: String,
+        pub(in crate::store) secret_digest: Option<String>,
+        #[sea_orm(column_type = "Text")]
+        pub(in crate::store) redirect_uris: String,
+        #[sea_orm(column_type = "Text")]
+        pub(in crate::store) grant_types: String,
+        pub(in crate::store) origin: String,
+        #[sea_orm(column_type = "Text")]
+        pub(in crate::store) settings: String,
+        pub(in crate::store) registered_at: i64,
+        pub(in crate::store) first_used_at: Option<i64>,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(in crate::store) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+#[async_trait]
+impl ClientStore for SeaOrmStore {
+    async fn insert_client(
+        &self,
+        client: &Client,
+        max_unused: u64,
+        replaceable_before: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<bool, StoreError> {
+        let row = to_row(client)?;
+        let unused = client::Column::FirstUsedAt.is_null();
+        let transaction = self.begin().await?;
+        in_turn(&transaction, REGISTRATION_LOCK).await?;
+        let kept = client::Entity::find().filter(unused.clone()).count(&transaction).await?;
+        let excess = (kept + 1).saturating_sub(max_unused);
+        if excess > 0 {
+            let old = unused.and(client::Column::RegisteredAt.lt(to_millis(replaceable_before)));
+            let order = client::Column::RegisteredAt;
+            let replaced = delete_first::<client::Entity>(&transaction, &old, order, excess).await?;
+            if replaced < excess {
+                return Ok(false);
+            }
+        }
+        insert(row, &transaction).await?;
+        commit(transaction, confirm).await
+    }
+
+    async fn client(&self, id: &str) -> Result<Option<Client>, StoreError> {
+        client::Entity::find_by_id(id).one(&self.db).await?.map(from_row).transpose()
+    }
+
+    async fn prune_clients(&self, unused_before: SystemTime, batch: u64) -> Result<u64, StoreError> {
+        let unused = client::Column::FirstUsedAt
+            .is_null()
+            .and(client::Column::RegisteredAt.lt(to_millis(unused_before)));
+        delete_first::<client::Entity>(&self.db, &unused, client::Column::RegisteredAt, batch).await
+    }
+}
+
+fn to_row(client: &Client) -> Result<client::Model, StoreError> {
+    Ok(client::Model {
+        id: client.id.clone(),
+        name: client.name.clone(),
+        authentication: client.authentication.as_str().to_owned(),
+        secret_digest: match &client.authentication {
+            ClientAuthentication::None => None,
+            ClientAuthentication::Secret { digest, .. } => Some(digest.to_text()),
+        },
+        redirect_uris: to_json(&client.redirect_uris, "client")?,
+        grant_types: to_json(&client.grant_types, "client")?,
+        origin: to_json(&client.origin, "client")?,
+        settings: to_json(&client.settings, "client")?,
+        registered_at: to_millis(client.registered_at),
+        first_used_at: client.first_used_at.map(to_millis),
+    })
+}
+
+fn from_row(row: client::Model) -> Result<Client, StoreError> {
+    let corrupt = || StoreError::Corrupt { what: "client" };
+    let method = [SecretMethod::Basic, SecretMethod::Post]
+        .into_iter()
+        .find(|method| method.as_str() == row.authentication);
+    let authentication = match (method, row.secret_digest) {
+        (Some(method), Some(text)) => {
+            ClientAuthentication::Secret { method, digest: digest(&text, "client")? }
+        }
+        (None, None) if row.authentication == ClientAuthentication::None.as_str() => {
+            ClientAuthentication::None
+        }
+        _ => return Err(corrupt()),
+    };
+    Ok(Client {
+        id: row.id,
+        name: row.name,
+        authentication,
+        redirect_uris: from_json(&row.redirect_uris, "client")?,
+        grant_types: from_json(&row.grant_types, "client")?,
+        origin: from_json(&row.origin, "client")?,
+        settings: from_json(&row.settings, "client")?,
+        registered_at: from_millis(row.registered_at),
+        first_used_at: row.first_used_at.map(from_millis),
+    })
+}

@@ -1,0 +1,302 @@
+//! Grants, codes and refresh tokens.
+
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter,
+    sea_query::{Expr, Query, SelectStatement},
+};
+
+use super::{SeaOrmStore, commit, delete_first, digest, from_json, insert, to_json};
+use crate::{
+    clock::{before, from_millis, to_millis},
+    identity::Identity,
+    random::Digest,
+    store::{Code, Confirm, Grant, GrantStore, RETENTION, RefreshToken, StoreError},
+};
+
+pub(super) mod grant {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "oauth_grants")]
+    pub(in crate::store) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(in crate::store) id: String,
+        pub(in crate::store) client_id: String,
+        #[sea_orm(column_type = "Text")]
+        pub(in crate::store) issuer: String,
+        #[sea_orm(column_type = "Text")]
+        pub(in crate::store) subject: String,
+        #[sea_orm(column_type = "Text", nullable)]
+        pub(in crate::store) tenant: Option<String>,
+        #[sea_orm(column_type = "Text", nullable)]
+        pub(in crate::store) display_name: Option<String>,
+        #[sea_orm(column_type = "Text", nullable)]
+        pub(in crate::store) email: Option<String>,
+        #[sea_orm(column_type = "Text")]
+        pub(in crate::store) hints: String,
+        pub(in crate::store) identity_source: String,
+        #[sea_orm(column_type = "Text")]
+        pub(in crate::store) resource: String,
+        #[sea_orm(column_type = "Text")]
+        pub(in crate::store) scope: String,
+        pub(in crate::store) authenticated_at: i64,
+        pub(in crate::store) expires_at: i64,
+        pub(in crate::store) revoked_at: Option<i64>,
+        pub(in crate::store) kind: String,
+        pub(in crate::store) last_used_at: Option<i64>,
+        pub(in crate::store) dpop_jkt: Option<String>,
+        #[sea_orm(column_type = "Text", nullable)]
+        pub(in crate::store) device: Option<String>,
+        #[sea_orm(column_type = "Text", nullable)]
+        pub(in crate::store) upstream_session: Option<String>,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(in crate::store) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(super) mod code {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "oauth_codes")]
+    pub(in crate::store) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(in crate::store) digest: String,
+        pub(in crate::store) grant_id: String,
+        #[sea_orm(column_type = "Text", nullable)]
+        pub(in crate::store) redirect_uri: Option<String>,
+        pub(in crate::store) code_challenge: String,
+        pub(in crate::store) expires_at: i64,
+        pub(in crate::store) used_at: Option<i64>,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(in crate::store) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub(super) mod refresh_token {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "oauth_refresh_tokens")]
+    pub(in crate::store) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(in crate::store) digest: String,
+        pub(in crate::store) grant_id: String,
+        pub(in crate::store) expires_at: i64,
+        pub(in crate::store) used_at: Option<i64>,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(in crate::store) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+#[async_trait]
+impl GrantStore for SeaOrmStore {
+    async fn code(&self, digest: &Digest) -> Result<Option<(Code, Grant)>, StoreError> {
+        let Some(row) = code::Entity::find_by_id(digest.to_text()).one(&self.db).await? else {
+            return Ok(None);
+        };
+        let grant = grant::Entity::find_by_id(row.grant_id.as_str()).one(&self.db).await?;
+        let Some(grant) = grant else { return Ok(None) };
+        Ok(Some((code_of(row)?, grant_of(grant)?)))
+    }
+
+    async fn redeem_code(
+        &self,
+        digest: &Digest,
+        refresh_token: Option<&RefreshToken>,
+        now: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<bool, StoreError> {
+        let transaction = self.begin().await?;
+        let used = code::Entity::update_many()
+            .col_expr(code::Column::UsedAt, Expr::value(to_millis(now)))
+            .filter(code::Column::Digest.eq(digest.to_text()))
+            .filter(code::Column::UsedAt.is_null())
+            .filter(code::Column::ExpiresAt.gt(to_millis(now)))
+            .filter(code::Column::GrantId.in_subquery(in_force(now)))
+            .exec(&transaction)
+            .await?;
+        if used.rows_affected != 1 {
+            return Ok(false);
+        }
+        if let Some(token) = refresh_token {
+            insert(refresh_token_row(token), &transaction).await?;
+        }
+        commit(transaction, confirm).await
+    }
+
+    async fn refresh_token(&self, digest: &Digest) -> Result<Option<(RefreshToken, Grant)>, StoreError> {
+        let Some(row) = refresh_token::Entity::find_by_id(digest.to_text()).one(&self.db).await? else {
+            return Ok(None);
+        };
+        let grant = grant::Entity::find_by_id(row.grant_id.as_str()).one(&self.db).await?;
+        let Some(grant) = grant else { return Ok(None) };
+        Ok(Some((refresh_token_of(row)?, grant_of(grant)?)))
+    }
+
+    async fn rotate_refresh_token(
+        &self,
+        digest: &Digest,
+        successor: &RefreshToken,
+        now: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<bool, StoreError> {
+        let transaction = self.begin().await?;
+        let used = refresh_token::Entity::update_many()
+            .col_expr(refresh_token::Column::UsedAt, Expr::value(to_millis(now)))
+            .filter(refresh_token::Column::Digest.eq(digest.to_text()))
+            .filter(refresh_token::Column::UsedAt.is_null())
+            .filter(refresh_token::Column::ExpiresAt.gt(to_millis(now)))
+            .filter(refresh_token::Column::GrantId.in_subquery(in_force(now)))
+            .exec(&transaction)
+            .await?;
+        if used.rows_affected != 1 {
+            return Ok(false);
+        }
+        insert(refresh_token_row(successor), &transaction).await?;
+        commit(transaction, confirm).await
+    }
+
+    async fn revoke_grant(&self, id: &str, now: SystemTime) -> Result<bool, StoreError> {
+        let revoked = grant::Entity::update_many()
+            .col_expr(grant::Column::RevokedAt, Expr::value(to_millis(now)))
+            .filter(grant::Column::Id.eq(id))
+            .filter(grant::Column::RevokedAt.is_null())
+            .exec(&self.db)
+            .await?;
+        Ok(revoked.rows_affected == 1)
+    }
+
+    async fn revoked_since(&self, since: SystemTime) -> Result<Vec<String>, StoreError> {
+        let revoked = grant::Entity::find().filter(grant::Column::RevokedAt.gte(to_millis(since)));
+        Ok(ids(revoked, &self.db).await?)
+    }
+
+    async fn prune_grants(&self, now: SystemTime, batch: u64) -> Result<u64, StoreError> {
+        let (now, retained) = (to_millis(now), to_millis(before(now, RETENTION)));
+        let ended = code::Column::ExpiresAt;
+        let mut deleted = delete_first::<code::Entity>(&self.db, &ended.lte(retained), ended, batch).await?;
+        let ended = refresh_token::Column::ExpiresAt;
+        deleted += delete_first::<refresh_token::Entity>(&self.db, &ended.lte(now), ended, batch).await?;
+        let ended = grant::Column::ExpiresAt;
+        deleted += delete_first::<grant::Entity>(&self.db, &ended.lte(retained), ended, batch).await?;
+        Ok(deleted)
+    }
+}
+
+/// The identifiers of the grants that are neither revoked nor expired.
+fn in_force(now: SystemTime) -> SelectStatement {
+    Query::select()
+        .column(grant::Column::Id)
+        .from(grant::Entity)
+        .and_where(grant::Column::RevokedAt.is_null())
+        .and_where(grant::Column::ExpiresAt.gt(to_millis(now)))
+        .to_owned()
+}
+
+async fn ids(grants: sea_orm::Select<grant::Entity>, db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+    use sea_orm::QuerySelect as _;
+    grants.select_only().column(grant::Column::Id).into_tuple().all(db).await
+}
+
+pub(super) fn grant_row(grant: &Grant) -> Result<grant::Model, StoreError> {
+    Ok(grant::Model {
+        id: grant.id.clone(),
+        client_id: grant.client_id.clone(),
+        issuer: grant.identity.issuer.clone(),
+        subject: grant.identity.subject.clone(),
+        tenant: grant.identity.tenant.clone(),
+        display_name: grant.identity.display_name.clone(),
+        email: grant.identity.email.clone(),
+        hints: to_json(&grant.identity.hints, "grant")?,
+        identity_source: grant.identity_source.clone(),
+        resource: grant.resource.clone(),
+        scope: grant.scope.clone(),
+        authenticated_at: to_millis(grant.authenticated_at),
+        expires_at: to_millis(grant.expires_at),
+        revoked_at: grant.revoked_at.map(to_millis),
+        kind: to_json(&grant.kind, "grant")?,
+        last_used_at: grant.last_used_at.map(to_millis),
+        dpop_jkt: grant.dpop_jkt.clone(),
+        device: grant.device.clone(),
+        upstream_session: grant.upstream_session.clone(),
+    })
+}
+
+pub(super) fn grant_of(row: grant::Model) -> Result<Grant, StoreError> {
+    Ok(Grant {
+        id: row.id,
+        client_id: row.client_id,
+        identity: Identity {
+            issuer: row.issuer,
+            subject: row.subject,
+            tenant: row.tenant,
+            display_name: row.display_name,
+            email: row.email,
+            hints: from_json(&row.hints, "grant")?,
+        },
+        identity_source: row.identity_source,
+        resource: row.resource,
+        scope: row.scope,
+        authenticated_at: from_millis(row.authenticated_at),
+        expires_at: from_millis(row.expires_at),
+        revoked_at: row.revoked_at.map(from_millis),
+        kind: from_json(&row.kind, "grant")?,
+        last_used_at: row.last_used_at.map(from_millis),
+        dpop_jkt: row.dpop_jkt,
+        device: row.device,
+        upstream_session: row.upstream_session,
+    })
+}
+
+pub(super) fn code_row(code: &Code) -> code::Model {
+    code::Model {
+        digest: code.digest.to_text(),
+        grant_id: code.grant_id.clone(),
+        redirect_uri: code.redirect_uri.clone(),
+        code_challenge: code.code_challenge.clone(),
+        expires_at: to_millis(code.expires_at),
+        used_at: code.used_at.map(to_millis),
+    }
+}
+
+fn code_of(row: code::Model) -> Result<Code, StoreError> {
+    Ok(Code {
+        digest: digest(&row.digest, "code")?,
+        grant_id: row.grant_id,
+        redirect_uri: row.redirect_uri,
+        code_challenge: row.code_challenge,
+        expires_at: from_millis(row.expires_at),
+        used_at: row.used_at.map(from_millis),
+    })
+}
+
+fn refresh_token_row(token: &RefreshToken) -> refresh_token::Model {
+    refresh_token::Model {
+        digest: token.digest.to_text(),
+        grant_id: token.grant_id.clone(),
+        expires_at: to_millis(token.expires_at),
+        used_at: token.used_at.map(to_millis),
+    }
+}
+
+fn refresh_token_of(row: refresh_token::Model) -> Result<RefreshToken, StoreError> {
+    Ok(RefreshToken {
+        digest: digest(&row.digest, "refresh token")?,
+        grant_id: row.grant_id,
+        expires_at: from_millis(row.expires_at),
+        used_at: row.used_at.map(from_millis),
+    })
+}

@@ -1,0 +1,121 @@
+//! Grants, and the codes and refresh tokens that live under them.
+
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{Confirm, StoreError};
+use crate::{identity::Identity, random::Digest};
+
+/// Keeps grants, codes and refresh tokens.
+#[async_trait]
+pub trait GrantStore: Send + Sync + 'static {
+    /// The code with this digest and its grant, used, expired or not.
+    async fn code(&self, digest: &Digest) -> Result<Option<(Code, Grant)>, StoreError>;
+
+    /// Uses up an unexpired code of an unrevoked grant and keeps the refresh token issued for it, if one is. Only the
+    /// first of several calls does so.
+    async fn redeem_code(
+        &self,
+        digest: &Digest,
+        refresh_token: Option<&RefreshToken>,
+        now: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<bool, StoreError>;
+
+    /// The refresh token with this digest and its grant, used, expired or not.
+    async fn refresh_token(&self, digest: &Digest) -> Result<Option<(RefreshToken, Grant)>, StoreError>;
+
+    /// Uses up an unexpired refresh token of an unrevoked grant and keeps its successor. Only the first of several calls
+    /// does so.
+    async fn rotate_refresh_token(
+        &self,
+        digest: &Digest,
+        successor: &RefreshToken,
+        now: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<bool, StoreError>;
+
+    /// Revokes a grant with everything that was issued under it. Gives whether it was in force before.
+    async fn revoke_grant(&self, id: &str, now: SystemTime) -> Result<bool, StoreError>;
+
+    /// The identifiers of every grant revoked at or after `since`.
+    async fn revoked_since(&self, since: SystemTime) -> Result<Vec<String>, StoreError>;
+
+    /// Deletes at most `batch` rows of each kind that can no longer matter at `now`. Gives how many.
+    async fn prune_grants(&self, now: SystemTime, batch: u64) -> Result<u64, StoreError>;
+}
+
+/// How a grant came to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum GrantKind {
+    /// A person signed in in a browser and a client got a code.
+    #[default]
+    Code,
+}
+
+/// What a person granted to a client: the family of every token issued under it. Its identifier is the tokens' `sid`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grant {
+    /// The handle by which it is revoked.
+    pub id: String,
+    /// The client that may act.
+    pub client_id: String,
+    /// The person it acts for.
+    pub identity: Identity,
+    /// Which identity source vouched, by its configured id.
+    pub identity_source: String,
+    /// The canonical resource.
+    pub resource: String,
+    /// The granted scopes, separated by spaces.
+    pub scope: String,
+    /// When the person signed in.
+    pub authenticated_at: SystemTime,
+    /// When no refresh extends it any more.
+    pub expires_at: SystemTime,
+    /// When it was revoked.
+    pub revoked_at: Option<SystemTime>,
+    /// How it came to be.
+    pub kind: GrantKind,
+    /// When a token was last issued under it.
+    pub last_used_at: Option<SystemTime>,
+    /// The thumbprint of the key that its tokens are bound to (RFC 9449 §6.1).
+    pub dpop_jkt: Option<String>,
+    /// The device it was made from, in words for the person.
+    pub device: Option<String>,
+    /// The identity provider's handle of the sign-in (`sid`).
+    pub upstream_session: Option<String>,
+}
+
+/// An authorization code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// The digest of the code.
+    pub digest: Digest,
+    /// What it is exchanged for.
+    pub grant_id: String,
+    /// The redirect URI that the token request must repeat, if the authorization request named one.
+    pub redirect_uri: Option<String>,
+    /// The S256 code challenge.
+    pub code_challenge: String,
+    /// When it is worthless.
+    pub expires_at: SystemTime,
+    /// When it was used.
+    pub used_at: Option<SystemTime>,
+}
+
+/// A refresh token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshToken {
+    /// The digest of the token.
+    pub digest: Digest,
+    /// The family it belongs to.
+    pub grant_id: String,
+    /// When it is worthless.
+    pub expires_at: SystemTime,
+    /// When it was exchanged for its successor.
+    pub used_at: Option<SystemTime>,
+}

@@ -1,0 +1,101 @@
+//! Grants in memory.
+
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+
+use super::{MemoryStore, remove};
+use crate::{
+    clock::before,
+    random::Digest,
+    store::{Code, Confirm, Grant, GrantStore, RETENTION, RefreshToken, StoreError},
+};
+
+#[async_trait]
+impl GrantStore for MemoryStore {
+    async fn code(&self, digest: &Digest) -> Result<Option<(Code, Grant)>, StoreError> {
+        let tables = self.tables();
+        Ok(tables
+            .codes
+            .get(digest)
+            .and_then(|code| Some((code.clone(), tables.grants.get(&code.grant_id)?.clone()))))
+    }
+
+    async fn redeem_code(
+        &self,
+        digest: &Digest,
+        refresh_token: Option<&RefreshToken>,
+        now: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let usable = |code: &Code| code.used_at.is_none() && code.expires_at > now;
+        let Some(code) = tables.codes.get(digest).filter(|code| usable(code)) else { return Ok(false) };
+        if !tables.in_force(&code.grant_id, now) {
+            return Ok(false);
+        }
+        confirm()?;
+        if let Some(code) = tables.codes.get_mut(digest) {
+            code.used_at = Some(now);
+        }
+        if let Some(token) = refresh_token {
+            tables.refresh_tokens.insert(token.digest, token.clone());
+        }
+        Ok(true)
+    }
+
+    async fn refresh_token(&self, digest: &Digest) -> Result<Option<(RefreshToken, Grant)>, StoreError> {
+        let tables = self.tables();
+        Ok(tables
+            .refresh_tokens
+            .get(digest)
+            .and_then(|token| Some((token.clone(), tables.grants.get(&token.grant_id)?.clone()))))
+    }
+
+    async fn rotate_refresh_token(
+        &self,
+        digest: &Digest,
+        successor: &RefreshToken,
+        now: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let usable = |token: &RefreshToken| token.used_at.is_none() && token.expires_at > now;
+        let Some(token) = tables.refresh_tokens.get(digest).filter(|token| usable(token)) else {
+            return Ok(false);
+        };
+        if !tables.in_force(&token.grant_id, now) {
+            return Ok(false);
+        }
+        confirm()?;
+        if let Some(token) = tables.refresh_tokens.get_mut(digest) {
+            token.used_at = Some(now);
+        }
+        tables.refresh_tokens.insert(successor.digest, successor.clone());
+        Ok(true)
+    }
+
+    async fn revoke_grant(&self, id: &str, now: SystemTime) -> Result<bool, StoreError> {
+        match self.tables().grants.get_mut(id) {
+            Some(grant) if grant.revoked_at.is_none() => {
+                grant.revoked_at = Some(now);
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    async fn revoked_since(&self, since: SystemTime) -> Result<Vec<String>, StoreError> {
+        let tables = self.tables();
+        let revoked = tables.grants.values().filter(|grant| grant.revoked_at.is_some_and(|at| at >= since));
+        Ok(revoked.map(|grant| grant.id.clone()).collect())
+    }
+
+    async fn prune_grants(&self, now: SystemTime, batch: u64) -> Result<u64, StoreError> {
+        let mut tables = self.tables();
+        let retained = before(now, RETENTION);
+        Ok(remove(&mut tables.codes, batch, |found| found.expires_at <= retained)
+            + remove(&mut tables.refresh_tokens, batch, |found| found.expires_at <= now)
+            + remove(&mut tables.grants, batch, |found| found.expires_at <= retained))
+    }
+}

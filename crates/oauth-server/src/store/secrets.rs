@@ -1,0 +1,33 @@
+//! Secrets that all replicas share.
+
+use std::{fmt, time::SystemTime};
+
+use async_trait::async_trait;
+use secrecy::SecretSlice;
+
+use super::StoreError;
+
+/// Keeps named secrets.
+#[async_trait]
+pub trait SecretStore: Send + Sync + 'static {
+    /// Keeps a secret unless there is one of that name, and gives the one that is kept. Of several processes that start at
+    /// once all get the same.
+    async fn secret_or_insert(&self, secret: &SecretRecord) -> Result<SecretRecord, StoreError>;
+}
+
+/// A secret as it is kept.
+#[derive(Clone)]
+pub struct SecretRecord {
+    /// What it is for.
+    pub name: String,
+    /// The secret, wrapped.
+    pub wrapped: SecretSlice<u8>,
+    /// When it was made.
+    pub created_at: SystemTime,
+}
+
+impl fmt::Debug for SecretRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretRecord").field("name", &self.name).finish_non_exhaustive()
+    }
+}
