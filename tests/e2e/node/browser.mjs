@@ -3,8 +3,8 @@
 /** Hops and pages that a sign-in may take. */
 const LONGEST_WALK = 20;
 
-/** Opens `start`, presses Allow, signs in, and gives the URL under `target` that the pages lead to. */
-export async function signIn(start, target, { username, password }) {
+/** Opens `start`, presses Allow (or what `decision` says), signs in, and gives the URL under `target` that this leads to. */
+export async function signIn(start, target, { username, password, decision = 'allow' }) {
   const cookies = new Map();
   let answer = await load(cookies, start);
   for (let hop = 0; hop < LONGEST_WALK; hop += 1) {
@@ -13,19 +13,19 @@ export async function signIn(start, target, { username, password }) {
       if (next.href.startsWith(target)) return next;
       answer = await load(cookies, next);
     } else {
-      answer = await answerPage(cookies, answer, { username, password });
+      answer = await answerPage(cookies, answer, { username, password }, decision);
     }
   }
   throw new Error('the pages do not come to an end');
 }
 
-async function answerPage(cookies, page, filled) {
+async function answerPage(cookies, page, filled, decision) {
   const html = await page.text();
-  const form = forms(html).find(({ fields, buttons }) => fields.has('password') || buttons.get('decision')?.includes('allow'));
+  const form = forms(html).find(({ fields, buttons }) => fields.has('password') || buttons.get('decision')?.includes(decision));
   if (!form) throw new Error(`stopped at ${page.url} with status ${page.status}: ${visibleText(html)}`);
   const body = new URLSearchParams();
   for (const [name, preset] of form.fields) body.append(name, filled[name] ?? preset);
-  if (!form.fields.has('password')) body.append('decision', 'allow');
+  if (!form.fields.has('password')) body.append('decision', decision);
   return load(cookies, new URL(form.action, page.url), { method: 'POST', body });
 }
 

@@ -1,0 +1,101 @@
+//! Two certified client libraries, which judge every answer themselves and refuse what a standard forbids.
+
+use e2e::{Options, System, merge, node_script};
+use quickstart::scenario::PEOPLE;
+use serde_json::{Value, json};
+
+/// One script a library.
+const LIBRARIES: [&str; 2] = ["oauth4webapi.mjs", "openid-client.mjs"];
+
+/// Leads a library through a flow, and gives its report.
+fn lead(system: &System, library: &str, flow: &str, more: Value) -> Value {
+    let ada = PEOPLE[0];
+    let mut input = json!({
+        "flow": flow, "issuer": system.public_url, "resource": system.mcp_url(), "method": "none",
+        "person": { "username": ada.username, "password": ada.password },
+    });
+    merge(&mut input, more);
+    let output = node_script(library).arg(input.to_string()).output().unwrap();
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{library} {flow}: {words}\n{}", system.connect.log());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Leads both libraries through a flow, one after the other.
+fn lead_both(system: &System, flow: &str, more: &Value) -> [Value; 2] {
+    LIBRARIES.map(|library| lead(system, library, flow, more.clone()))
+}
+
+#[test]
+fn both_documents_are_accepted_and_say_the_same() {
+    let system = System::start(Options::default());
+    for mut report in lead_both(&system, "discovery", &json!({})) {
+        let oauth = report["oauth2"].take();
+        let openid = report["oidc"].as_object_mut().unwrap();
+        assert_eq!(oauth["issuer"], json!(system.public_url));
+        for only_openid in ["subject_types_supported", "id_token_signing_alg_values_supported"] {
+            assert!(openid.remove(only_openid).is_some(), "{only_openid}");
+            assert!(oauth[only_openid].is_null(), "{only_openid}");
+        }
+        assert_eq!(&oauth, &report["oidc"]);
+    }
+}
+
+/// A client that authenticates like this signs a person in, refreshes and revokes.
+fn code_and_refresh(method: &str) {
+    let system = System::start(Options::default());
+    for report in lead_both(&system, "code", &json!({ "method": method })) {
+        assert_eq!(report["client"]["token_endpoint_auth_method"], method);
+        assert_eq!(report["client"]["client_secret"].is_string(), method != "none", "{report}");
+        assert_eq!(report["sent"]["code_challenge_method"], "S256");
+        for tokens in [&report["first"], &report["second"]] {
+            assert_eq!(tokens["token_type"], "bearer");
+            assert_eq!(tokens["scope"], "platform");
+            assert_eq!(tokens["claims"]["iss"], json!(system.public_url));
+            assert_eq!(tokens["claims"]["sub"], "ada");
+            assert_eq!(tokens["claims"]["client_id"], report["client"]["client_id"]);
+        }
+        assert_eq!(report["first"]["claims"]["sid"], report["second"]["claims"]["sid"]);
+        assert_ne!(report["first"]["claims"]["jti"], report["second"]["claims"]["jti"]);
+        assert!(report["second"]["refresh"].is_string());
+        assert_ne!(report["first"]["refresh"], report["second"]["refresh"]);
+        assert_eq!(report["revoked"]["error"], "invalid_grant");
+    }
+}
+
+/// SEC-22: a refresh by a public client after it revoked its token -> 400 `invalid_grant`, as the libraries read it
+#[test]
+fn a_public_client_signs_in_refreshes_and_revokes() {
+    code_and_refresh("none");
+}
+
+#[test]
+fn a_client_with_a_secret_in_the_header_does_too() {
+    code_and_refresh("client_secret_basic");
+}
+
+#[test]
+fn a_client_with_a_secret_in_the_form_does_too() {
+    code_and_refresh("client_secret_post");
+}
+
+/// SEC-7: a code with another verifier -> `invalid_grant`, as the libraries read it
+/// SEC-8: a code that was used -> `invalid_grant`, and the refresh token of its first use is worth nothing
+#[test]
+fn refusals_reach_the_user_of_a_library() {
+    let system = System::start(Options::default());
+    for report in lead_both(&system, "refusals", &json!({})) {
+        for (what, name, error) in [
+            ("cancelled", "AuthorizationResponseError", "access_denied"),
+            ("scope", "AuthorizationResponseError", "invalid_scope"),
+            ("verifier", "ResponseBodyError", "invalid_grant"),
+            ("replayed", "ResponseBodyError", "invalid_grant"),
+            ("afterwards", "ResponseBodyError", "invalid_grant"),
+        ] {
+            assert_eq!(report[what]["name"], name, "{what}: {report}");
+            assert_eq!(report[what]["error"], error, "{what}: {report}");
+            assert!(!report[what]["description"].as_str().unwrap().is_empty(), "{what}: {report}");
+        }
+        assert_eq!(report["state"]["code"], "OAUTH_INVALID_RESPONSE");
+    }
+}
