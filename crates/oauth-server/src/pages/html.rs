@@ -7,9 +7,9 @@ use http::StatusCode;
 use super::brand::Brand;
 use super::display::{display_host, display_scheme, display_text, has_lookalikes, initial};
 use super::response::{Forms, answer};
-use super::view::{ChooserPage, ConsentPage, Destination, ErrorPage, Form, Provider, SignInPage};
+use super::view::{ChooserPage, ConsentPage, Destination, ErrorPage, Form, Provider, Scope, SignInPage};
 
-const MAX_NAME: usize = 60;
+pub(super) const MAX_NAME: usize = 60;
 const MAX_PROSE: usize = 600;
 const UNNAMED: &str = "An application without a name";
 
@@ -34,13 +34,15 @@ struct ConsentHtml<'a> {
 /// A [`Destination`] made safe to read.
 enum Shown {
     ThisComputer,
+    OtherDevice,
     Web(String),
     App(String),
 }
 
-struct ScopeLine<'a> {
-    name: String,
-    description: Option<&'a str>,
+/// A [`Scope`] made safe to read.
+pub(super) struct ScopeLine<'a> {
+    pub(super) name: String,
+    pub(super) description: Option<&'a str>,
 }
 
 #[derive(Template)]
@@ -78,7 +80,6 @@ impl ConsentPage<'_> {
     pub(crate) fn respond(&self, status: StatusCode) -> Response {
         let client_name = shown_name(self.client.name);
         let service = display_text(self.service, MAX_NAME);
-        let scopes = self.scopes.iter();
         let page = ConsentHtml {
             brand: self.brand,
             client_initial: initial(&client_name),
@@ -90,15 +91,11 @@ impl ConsentPage<'_> {
             id_host: self.client.id_host.map(display_host),
             destination: match self.client.destination {
                 Destination::ThisComputer => Shown::ThisComputer,
+                Destination::OtherDevice => Shown::OtherDevice,
                 Destination::Web(host) => Shown::Web(display_host(host)),
                 Destination::App(scheme) => Shown::App(display_scheme(scheme)),
             },
-            scopes: scopes
-                .map(|scope| ScopeLine {
-                    name: display_text(scope.name, MAX_NAME),
-                    description: scope.description,
-                })
-                .collect(),
+            scopes: scope_lines(self.scopes),
             // Begun days count: never less than what is granted.
             renewable_days: self.renewable_for.map(|time| time.as_secs().div_ceil(24 * 60 * 60)),
             person: self.person.map(|person| display_text(person, MAX_NAME)),
@@ -156,7 +153,15 @@ impl ErrorPage<'_> {
     }
 }
 
-fn shown_name(name: Option<&str>) -> String {
+pub(super) fn scope_lines<'a>(scopes: &[Scope<'a>]) -> Vec<ScopeLine<'a>> {
+    let line = |scope: &Scope<'a>| ScopeLine {
+        name: display_text(scope.name, MAX_NAME),
+        description: scope.description,
+    };
+    scopes.iter().map(line).collect()
+}
+
+pub(super) fn shown_name(name: Option<&str>) -> String {
     let name = display_text(name.unwrap_or_default(), MAX_NAME);
     if name.is_empty() { UNNAMED.to_owned() } else { name }
 }

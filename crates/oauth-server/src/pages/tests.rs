@@ -74,9 +74,9 @@ async fn every_page_works_without_script_and_for_a_screen_reader() {
             assert!(attribute(input, "autocomplete").is_some(), "{name}: {input}");
         }
         for reference in ["aria-labelledby", "aria-describedby"] {
-            for id in
-                body.split(&format!("{reference}=\"")).skip(1).map(|rest| rest.split('"').next().unwrap())
-            {
+            let start = format!("{reference}=\"");
+            let values = body.split(&start).skip(1);
+            for id in values.flat_map(|rest| rest.split('"').next().unwrap().split(' ')) {
                 assert_eq!(body.matches(&format!("id=\"{id}\"")).count(), 1, "{name}: {reference} {id}");
             }
         }
@@ -96,7 +96,8 @@ async fn forms_post_their_fields() {
                 let expected = format!("<input type=\"hidden\" name=\"{field}\" value=\"{value}\">");
                 assert_eq!(body.matches(&expected).count(), 1, "{name}: {field}");
             }
-            assert!(body.contains("name=\"decision\" value=\"cancel\""), "{name}");
+            let cancellable = !name.starts_with("device-code");
+            assert_eq!(body.contains("name=\"decision\" value=\"cancel\""), cancellable, "{name}");
         }
     }
     let consent = body_of(samples::consent(|_| {})).await;
@@ -127,6 +128,7 @@ async fn hostile_names_stay_text() {
         let pages = [
             body_of(samples::consent(|page| page.client.name = Some(hostile))).await,
             body_of(samples::sign_in(Some(hostile), "", false)).await,
+            body_of(samples::device_confirm(|page| page.client.name = Some(hostile))).await,
         ];
         for body in pages {
             assert!(body.contains(&format!("<bdi>{shown}</bdi>")), "{hostile:?} in {body}");
@@ -184,6 +186,34 @@ async fn consent_shows_scopes_in_words_and_warns_of_imitations() {
     assert!(body.contains("Look closely at the name."));
     let body = body_of(samples::consent(|page| page.scopes = &[])).await;
     assert!(body.contains("<li>Use Quilt Platform with the permissions you have there</li>"), "{body}");
+}
+
+/// SEC-12: markup in a code, a device or an address of a device request -> text
+/// SEC-37: a person is lured into allowing somebody else's device -> the page shows client, code and requester, and warns
+#[tokio::test]
+async fn a_device_is_confirmed_by_client_code_and_requester() {
+    let body = body_of(samples::device_confirm(|_| {})).await;
+    for shown in [
+        "<h1>Connect <bdi>Headless agent</bdi> on another device?</h1>",
+        "<code aria-describedby=\"compare\">WDJB-MJHT</code>",
+        "<dt>Device</dt><dd><bdi>curl on Linux</bdi>",
+        "<dt>Asks from</dt><dd><code>203.0.113.7</code>",
+        "Access goes to that device, not to this one.",
+        "<li>Use the tools of Quilt Platform</li>",
+    ] {
+        assert!(body.contains(shown), "{shown}: {body}");
+    }
+    let hostile = "</code></p><script>x\u{202e}";
+    let body = body_of(samples::device_confirm(|page| {
+        page.user_code = hostile;
+        page.device = Some(hostile);
+        page.requester = Some(hostile);
+    }))
+    .await;
+    assert_eq!(body.matches("&#60;/code&#62;&#60;/p&#62;&#60;script&#62;x").count(), 3, "{body}");
+    assert!(!body.contains('\u{202e}'));
+    let bare = body_of(samples::device_confirm(|page| (page.device, page.requester) = (None, None))).await;
+    assert!(!bare.contains("<dt>Device</dt>") && !bare.contains("<dt>Asks from</dt>"));
 }
 
 #[tokio::test]

@@ -20,6 +20,9 @@ pub(crate) struct Form<'a> {
 pub(crate) enum Destination<'a> {
     /// A loopback redirect: whatever program listens there.
     ThisComputer,
+    /// The device that shows the person a code.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for the device authorization grant"))]
+    OtherDevice,
     /// An https redirect, by its host.
     Web(&'a str),
     /// A custom scheme, which an installed application has claimed.

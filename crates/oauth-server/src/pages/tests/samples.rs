@@ -38,6 +38,11 @@ pub(super) fn all() -> Vec<Sample> {
             error(Some(REMEDY), Some("019aa1b2-7c3d-7e4f")),
             false,
         ),
+        sample("device-code", ok, device_code(false), true),
+        sample("device-code-failed", ok, device_code(true), true),
+        sample("device-confirm", ok, device_confirm(|_| {}), true),
+        sample("device-done", ok, device_end(true), false),
+        sample("device-denied", ok, device_end(false), false),
         sample("error-bare", StatusCode::SERVICE_UNAVAILABLE, error(None, None), false),
     ]
 }
@@ -108,4 +113,27 @@ pub(super) fn error(remedy: Option<&str>, reference: Option<&str>) -> Response {
         reference,
     }
     .respond()
+}
+
+pub(super) fn device_code(failed: bool) -> Response {
+    DeviceCodePage { brand: &BRAND, form: FORM, failed }.respond(StatusCode::OK)
+}
+
+pub(super) fn device_confirm<'a>(change: impl FnOnce(&mut DeviceConfirmPage<'a>)) -> Response {
+    let mut page = DeviceConfirmPage {
+        brand: &BRAND,
+        client: Client { name: Some("Headless agent"), id_host: None, destination: Destination::OtherDevice },
+        service: "Quilt Platform",
+        scopes: &[Scope { name: "platform", description: Some("Use the tools of Quilt Platform") }],
+        user_code: "WDJB-MJHT",
+        requester: Some("203.0.113.7"),
+        device: Some("curl on Linux"),
+        form: FORM,
+    };
+    change(&mut page);
+    page.respond(StatusCode::OK)
+}
+
+pub(super) fn device_end(connected: bool) -> Response {
+    DevicePage { brand: &BRAND, client_name: Some("Headless agent"), connected }.respond()
 }
