@@ -11,7 +11,7 @@ use std::{
 
 use audit::{AuditLog, FileSink};
 use gateway::{
-    Authorizer, AuthorizerConfig, Gateway, GatewayConfig, Protocol, Revocations, ServiceConfig,
+    Authorizer, AuthorizerConfig, DpopRules, Gateway, GatewayConfig, Protocol, Revocations, ServiceConfig,
     public_connection,
 };
 use hyper::{Request, Uri, body::Incoming, server::conn::http1, service::service_fn};
@@ -102,6 +102,7 @@ async fn build(upstream: SocketAddr, issuer: &Issuer, reading: Reading) -> Outco
         own_issuer: ISSUER.into(),
         identity_prefixes: BTreeMap::from([(IDENTITY_ISSUER.to_owned(), String::new())]),
         decision_max_age: Duration::from_hours(1),
+        dpop: DpopRules::in_process(&[7; 32]),
     };
     let authorizer =
         Authorizer::new(config, issuers, Arc::new(snapshots), Arc::new(NothingRevoked), Arc::new(clock))?;

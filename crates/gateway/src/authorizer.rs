@@ -3,8 +3,10 @@
 mod cells;
 mod denial;
 mod generations;
+mod holder;
 mod identity;
 mod permit;
+mod replays;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,9 +21,11 @@ use cells::Cells;
 use decision::{Decision, DecisionHeaders, PolicyContext, RoleArn, SessionTags, SourceIdentity};
 pub use denial::{Denial, Denied};
 use generations::Generations;
+pub use holder::{DpopRules, Presented};
 use identity::Identity;
 use oidc_verify::{IssuerSet, VerifiedToken};
 pub use permit::Permit;
+pub use replays::{ProcessReplays, ProofReplays, Recording, ReplaysUnavailable};
 use role_mapper::{Grant, MappingSnapshots, Query, RoleDecision, Versioned, decide};
 
 use crate::ids::Ids;
@@ -55,6 +59,8 @@ pub struct AuthorizerConfig {
     pub identity_prefixes: BTreeMap<String, String>,
     /// How long a decision is used at most before it is made anew.
     pub decision_max_age: Duration,
+    /// How the holder of a bound token proves to be it.
+    pub dpop: DpopRules,
 }
 
 /// Why an [`AuthorizerConfig`] is refused.
@@ -85,6 +91,8 @@ pub struct Wanted<'a> {
     pub audiences: &'a [String],
     /// The scopes that a token of our own must have.
     pub scopes: &'a [String],
+    /// Whether the token must be bound to a key.
+    pub is_dpop_required: bool,
 }
 
 /// Decides about tokens.
@@ -176,6 +184,7 @@ impl Authorizer {
         &self,
         cache: &TokenCache,
         token: &str,
+        presented: Presented<'_>,
         wanted: Wanted<'_>,
     ) -> Result<Authorized, Denied> {
         let now = (self.clock)();
@@ -185,26 +194,33 @@ impl Authorizer {
         if !self.revocations.is_current(now) {
             return Err(Denied::stranger(Denial::RevocationsTooOld));
         }
-        if let Some(permit) = cache.find(&key).filter(|permit| permit.is_good(now, mapping.version)) {
-            self.check_use(&permit)?;
-            return Ok(Authorized { permit, was_cached: true });
+        let cached = cache.find(&key).filter(|permit| permit.is_good(now, mapping.version));
+        let was_cached = cached.is_some();
+        let permit = if let Some(permit) = cached {
+            permit
+        } else {
+            // Rare, and large: apart from what every call carries along.
+            let verified = Box::pin(self.issuers.verify(token, now))
+                .await
+                .map_err(|error| Denied::stranger(Denial::of_verification(&error)))?;
+            let permit = Arc::new(self.decide(&verified, wanted, &mapping, now)?);
+            cache.keep(key, Arc::clone(&permit));
+            permit
+        };
+        let checked = if holder::is_plain_bearer(&permit, presented, wanted) {
+            self.check_use(&permit)
+        } else {
+            Box::pin(self.check_holder(&permit, token, presented, now)).await
+        };
+        match checked {
+            Ok(()) => Ok(Authorized { permit, was_cached }),
+            Err(denial) => Err(Denied { denial, party: Some(Arc::clone(permit.party())) }),
         }
-        // Rare, and large: apart from what every call carries along.
-        let verified = Box::pin(self.issuers.verify(token, now))
-            .await
-            .map_err(|error| Denied::stranger(Denial::of_verification(&error)))?;
-        let permit = Arc::new(self.decide(&verified, wanted, &mapping, now)?);
-        cache.keep(key, Arc::clone(&permit));
-        self.check_use(&permit)?;
-        Ok(Authorized { permit, was_cached: false })
     }
 
     /// What is checked on every call: revocation and rate.
-    fn check_use(&self, permit: &Permit) -> Result<(), Denied> {
-        permit
-            .check_revocation(&*self.revocations)
-            .and_then(|()| permit.check_rate())
-            .map_err(|denial| Denied { denial, party: Some(Arc::clone(permit.party())) })
+    fn check_use(&self, permit: &Permit) -> Result<(), Denial> {
+        permit.check_revocation(&*self.revocations).and_then(|()| permit.check_rate())
     }
 
     fn decide(
@@ -218,6 +234,7 @@ impl Authorizer {
         let mut party = identity.party();
         let denied = |denial, party: &Party| Denied { denial, party: Some(Arc::new(party.clone())) };
         check_token(token, &identity, wanted).map_err(|denial| denied(denial, &party))?;
+        let holder = identity::holder(token).map_err(|denial| denied(denial, &party))?;
         let prefix = self
             .config
             .identity_prefixes
@@ -247,6 +264,7 @@ impl Authorizer {
             party: Arc::new(party),
             cell,
             session: identity.session.map(str::to_owned),
+            holder,
             good_until: token.recheck_at().min(latest),
             decided_at: now,
             mapping_version: mapping.version,

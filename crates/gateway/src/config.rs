@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use http::{HeaderValue, Uri, uri::Authority};
+use oidc_verify::DpopUrl;
 use url::Url;
 
 /// What a gateway serves.
@@ -31,6 +32,8 @@ pub struct ServiceConfig {
     pub audiences: Vec<String>,
     /// The scopes that a token of our own needs.
     pub scopes: Vec<String>,
+    /// Whether a token must be bound to a key by DPoP (RFC 9449); one that is bound always needs its proof.
+    pub dpop_required: bool,
     /// Where the service listens, e.g. `http://127.0.0.1:8001/mcp`.
     pub upstream: String,
     /// What its bodies are.
@@ -81,6 +84,7 @@ impl ServiceConfig {
             path: path.into(),
             audiences: Vec::new(),
             scopes: Vec::new(),
+            dpop_required: false,
             upstream: upstream.into(),
             protocol: Protocol::Mcp,
             timeouts: Timeouts::default(),
@@ -200,6 +204,12 @@ impl ServiceConfig {
             return Err(ConfigError::Limit(self.name.clone()));
         }
         self.target().map(drop)
+    }
+
+    /// Where a client went that called the form of this service's URL that ends in `form`.
+    pub(crate) fn called_url(&self, public_url: &str, form: &str) -> Result<DpopUrl, ConfigError> {
+        DpopUrl::parse(&format!("{}{form}", self.resource(public_url)))
+            .map_err(|_| ConfigError::Origin { field: "public_url", found: public_url.to_owned() })
     }
 
     pub(crate) fn target(&self) -> Result<Target, ConfigError> {

@@ -27,6 +27,7 @@ pub(crate) fn clean_request(headers: &mut HeaderMap, host: &HeaderValue) {
     remove_where(headers, |name| {
         is_hop_by_hop(name)
             || is_credential(name)
+            || is_certificate(name)
             || is_decision_header(name.as_str())
             || is_forwarding(name)
             || is_look_alike(name)
@@ -47,7 +48,7 @@ pub(crate) fn clean_response(headers: &mut HeaderMap) {
             || is_decision_header(name.as_str())
             || is_cors(name)
             || is_for_the_origin(name)
-            || name.as_str() == "www-authenticate"
+            || matches!(name.as_str(), "www-authenticate" | "dpop-nonce")
     });
 }
 
@@ -99,6 +100,22 @@ fn is_credential(name: &HeaderName) -> bool {
     matches!(name.as_str(), "authorization" | "cookie" | "dpop")
 }
 
+/// What a load balancer says about a client's certificate, which nobody may say but one (SEC-34). `X-Forwarded-Client-Cert`
+/// goes with its like.
+fn is_certificate(name: &HeaderName) -> bool {
+    const PREFIXES: [&str; 7] = [
+        "x-amzn-mtls-",
+        "client-cert",
+        "x-client-cert",
+        "x-ssl-",
+        "ssl-client-",
+        "x-tls-",
+        "x-arr-clientcert",
+    ];
+    let name = name.as_str();
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// A name that servers which make variables of header names cannot tell from one with `-`, e.g. from
 /// `transfer-encoding` or `mcp-name`; and the one that their programs take for a proxy to use.
 fn is_look_alike(name: &HeaderName) -> bool {
@@ -148,6 +165,7 @@ mod tests {
         headers
     }
 
+    /// SEC-34: a client's own copies of certificate headers -> removed before the service
     #[test]
     fn a_service_sees_what_is_harmless_only() {
         let mut headers = map(&[
@@ -162,6 +180,15 @@ mod tests {
             ("proxy-authorization", "Basic x"),
             ("cookie", "a=b"),
             ("dpop", "x"),
+            ("x-amzn-mtls-clientcert", "x"),
+            ("x-amzn-mtls-clientcert-subject", "CN=x"),
+            ("x-forwarded-client-cert", "x"),
+            ("client-cert", ":x:"),
+            ("client-cert-chain", ":x:"),
+            ("x-client-cert", "x"),
+            ("x-client-certificate", "x"),
+            ("x-ssl-client-verify", "SUCCESS"),
+            ("ssl-client-cert", "x"),
             ("connection", "keep-alive, X-Drop-Me , x-decided-role,accept-language"),
             ("accept-language", "en"),
             ("x-drop-me", "1"),
@@ -205,6 +232,7 @@ mod tests {
             ("x-decided-role", "arn"),
             ("x_session_tags", "{}"),
             ("set-cookie", "a=b"),
+            ("dpop-nonce", "of the service"),
             ("www-authenticate", "Bearer resource_metadata=\"https://evil.test\""),
             ("strict-transport-security", "max-age=1"),
             ("report-to", "{}"),

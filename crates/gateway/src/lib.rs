@@ -33,6 +33,9 @@
 //!   `Connection` cannot remove one, trailers are dropped in both directions, the gateway's own are set last.
 //! * *Leaked credentials*: `Authorization`, `Cookie` and `DPoP` never go upstream, nor does the query, where a client might
 //!   have put a token. Caches are keyed by a hash; no token is kept.
+//! * *Stolen tokens* (SEC-30 to 34): a token with `cnf.jkt` needs a DPoP proof for this method, this URL and itself, made
+//!   lately and never used before; it never counts as a bearer token, and what else a `cnf` may say is refused. Headers
+//!   that speak of a client certificate are removed.
 //! * *Two readers of one message* (SEC-46, 51): requests are written anew from their parsed form; a message with
 //!   repeated members is refused; headers that repeat its method or name must agree with it.
 //! * *A service that speaks for us* (SEC-52): its decision headers, cookies, challenges and policies for the whole origin do
@@ -45,10 +48,10 @@
 //! * *Exhaustion* (SEC-55): heads, bodies, depths, caches and pools are bounded, and every wait has its time.
 
 mod authorizer;
-mod bearer;
 mod body;
 mod config;
 mod connection;
+mod credentials;
 mod deadline;
 mod discovery;
 mod headers;
@@ -61,8 +64,9 @@ mod service;
 mod upstream;
 
 pub use authorizer::{
-    Authorized, Authorizer, AuthorizerConfig, AuthorizerConfigError, Clock, Denial, Denied, Permit,
-    Revocations, TokenCache, Wanted,
+    Authorized, Authorizer, AuthorizerConfig, AuthorizerConfigError, Clock, Denial, Denied, DpopRules,
+    Permit, Presented, ProcessReplays, ProofReplays, Recording, ReplaysUnavailable, Revocations, TokenCache,
+    Wanted,
 };
 pub use body::GatewayBody;
 pub use config::{ConfigError, GatewayConfig, Protocol, ServiceConfig, Timeouts};

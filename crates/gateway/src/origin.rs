@@ -9,7 +9,8 @@ use http::{
 };
 
 /// The headers of an answer that a page may read.
-const EXPOSED: HeaderValue = HeaderValue::from_static("mcp-session-id, www-authenticate, x-request-id");
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("dpop-nonce, mcp-session-id, www-authenticate, x-request-id");
 const METHODS: HeaderValue = HeaderValue::from_static("POST, GET, DELETE");
 const METADATA_METHODS: HeaderValue = HeaderValue::from_static("GET");
 const MAX_AGE: HeaderValue = HeaderValue::from_static("3600");

@@ -8,12 +8,14 @@ use http::{
     HeaderValue, Response, StatusCode,
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
+use oidc_verify::DpopError;
 use role_mapper::DenyReason;
 use serde_json::json;
 
 use crate::{
     Denial,
     body::{BodyFault, GatewayBody},
+    credentials::Scheme,
     discovery::Challenges,
     rpc::{Disagreement, Failure, Unreadable, failure},
     upstream::UpstreamError,
@@ -36,7 +38,7 @@ pub(crate) enum Refusal {
     Origin,
     NoToken,
     MalformedToken,
-    Denied(Denial),
+    Denied(Denial, Scheme),
     AuditUnavailable,
     Body(BodyFault, Option<String>),
     Disagreement(Disagreement, Option<String>),
@@ -53,7 +55,7 @@ impl Refusal {
             Self::Origin => "origin",
             Self::NoToken => "no_token",
             Self::MalformedToken => "token_header",
-            Self::Denied(denial) => denial.reason(),
+            Self::Denied(denial, _) => denial.reason(),
             Self::AuditUnavailable => "audit_unavailable",
             Self::Body(fault, _) => body_reason(*fault),
             Self::Disagreement(..) => "header_mismatch",
@@ -99,10 +101,10 @@ impl Refusal {
                 StatusCode::BAD_REQUEST,
                 challenges.map(|challenges| &challenges.invalid_request),
                 "invalid_request",
-                "send exactly one Authorization header with one bearer token",
+                "send exactly one Authorization header with one token",
                 request,
             ),
-            Self::Denied(denial) => denied(&denial, challenges, request),
+            Self::Denied(denial, scheme) => denied(&denial, scheme, challenges, request),
             Self::AuditUnavailable => unavailable(
                 "the call cannot be recorded now, and what cannot be recorded is not done",
                 request,
@@ -131,7 +133,16 @@ impl Refusal {
     }
 }
 
-fn denied(denial: &Denial, challenges: Option<&Challenges>, request: &RequestId) -> Response<GatewayBody> {
+fn denied(
+    denial: &Denial,
+    scheme: Scheme,
+    challenges: Option<&Challenges>,
+    request: &RequestId,
+) -> Response<GatewayBody> {
+    let of_scheme = challenges.map(|challenges| match scheme {
+        Scheme::Bearer => &challenges.bearer,
+        Scheme::Dpop => &challenges.dpop,
+    });
     match denial {
         Denial::Limited(limited) => {
             let text = format!("too many calls, the next is allowed in {} s", limited.retry_after_seconds());
@@ -141,7 +152,7 @@ fn denied(denial: &Denial, challenges: Option<&Challenges>, request: &RequestId)
         denial if denial.is_transient() => unavailable("the call cannot be decided now", request),
         Denial::Scope => challenged(
             StatusCode::FORBIDDEN,
-            challenges.map(|challenges| &challenges.insufficient_scope),
+            of_scheme.map(|challenges| &challenges.insufficient_scope),
             "insufficient_scope",
             "the access token lacks a scope of this resource",
             request,
@@ -153,20 +164,47 @@ fn denied(denial: &Denial, challenges: Option<&Challenges>, request: &RequestId)
         | Denial::Revoked
         | Denial::Mapping(DenyReason::InactiveSubject | DenyReason::InactiveTenant) => challenged(
             StatusCode::UNAUTHORIZED,
-            challenges.map(|challenges| &challenges.invalid_token),
+            of_scheme.map(|challenges| &challenges.invalid_token),
             "invalid_token",
             "the access token is expired, revoked or not for this resource",
             request,
         ),
+        Denial::Confirmation
+        | Denial::Downgraded
+        | Denial::NotBound
+        | Denial::Proof(_)
+        | Denial::NonceNeeded(_)
+        | Denial::Replayed => unproven(denial, challenges, request),
         // No error code: none of RFC 6750 fits, and another token would not help.
         _ => challenged(
             StatusCode::FORBIDDEN,
-            challenges.map(|challenges| &challenges.plain),
+            of_scheme.map(|challenges| &challenges.plain),
             "access_denied",
             "no role is granted to you for this service; an administrator can find out why by the request_id",
             request,
         ),
     }
+}
+
+/// RFC 9449 §7.1 and §9: the challenge is of the scheme that would be right. What it says of a proof's faults is for the
+/// developer of the client, who made it.
+fn unproven(denial: &Denial, challenges: Option<&Challenges>, request: &RequestId) -> Response<GatewayBody> {
+    let (challenge, error): (fn(&Challenges) -> &HeaderValue, _) = match denial {
+        Denial::NonceNeeded(_) => (|challenges| &challenges.use_dpop_nonce, "use_dpop_nonce"),
+        Denial::Proof(fault) if *fault != DpopError::OtherKey => {
+            (|challenges| &challenges.invalid_dpop_proof, "invalid_dpop_proof")
+        }
+        Denial::Replayed => (|challenges| &challenges.invalid_dpop_proof, "invalid_dpop_proof"),
+        _ => (|challenges| &challenges.dpop.invalid_token, "invalid_token"),
+    };
+    let mut response =
+        challenged(StatusCode::UNAUTHORIZED, challenges.map(challenge), error, denial.to_string(), request);
+    if let Denial::NonceNeeded(nonce) = denial
+        && let Ok(nonce) = HeaderValue::from_str(nonce)
+    {
+        response.headers_mut().insert("dpop-nonce", nonce);
+    }
+    response
 }
 
 fn body_reason(fault: BodyFault) -> &'static str {
@@ -235,7 +273,7 @@ fn challenged(
     status: StatusCode,
     challenge: Option<&HeaderValue>,
     error: &'static str,
-    text: &'static str,
+    text: impl Into<Cow<'static, str>>,
     request: &RequestId,
 ) -> Response<GatewayBody> {
     let mut response = plain(status, error, text, request);

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use limits::RateLimit;
+use oidc_verify::DpopUrl;
 
 use crate::{
     Authorizer, ConfigError, GatewayBody, GatewayConfig, GatewayMetrics, Protocol, ServiceConfig, TokenCache,
@@ -62,7 +63,7 @@ struct Reached {
 
 enum Route {
     Document(Bytes),
-    Service { index: usize, challenges: Box<Challenges> },
+    Service { index: usize, url: DpopUrl, challenges: Box<Challenges> },
 }
 
 impl Gateway {
@@ -135,7 +136,8 @@ fn routes(config: &GatewayConfig) -> Result<HashMap<String, Route>, ConfigError>
         for form in ["", TRANSPORT] {
             let challenges =
                 challenges(config, service, form).ok_or_else(|| ConfigError::Scope(service.name.clone()))?;
-            let route = Route::Service { index, challenges: Box::new(challenges) };
+            let url = service.called_url(&config.public_url, form)?;
+            let route = Route::Service { index, url, challenges: Box::new(challenges) };
             routes.insert(format!("{}{form}", service.path), route);
         }
     }

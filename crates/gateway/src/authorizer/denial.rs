@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use audit::Party;
 use limits::Limited;
-use oidc_verify::VerifyError;
+use oidc_verify::{DpopError, VerifyError};
 use role_mapper::DenyReason;
 
 /// Why, and about whom.
@@ -47,6 +47,27 @@ pub enum Denial {
     /// The grant behind the token was revoked.
     #[error("the grant behind the token was revoked")]
     Revoked,
+    /// The token's `cnf` says something that cannot be checked here.
+    #[error("the token is bound in a way that is not supported, only `cnf.jkt` is")]
+    Confirmation,
+    /// A bound token came as a bearer token.
+    #[error("the token is bound to a key and came as a bearer token")]
+    Downgraded,
+    /// A token that is not bound came with a proof, or where a bound one is required.
+    #[error("the token is not bound to a key")]
+    NotBound,
+    /// The proof of possession does not count.
+    #[error("{0}")]
+    Proof(DpopError),
+    /// The proof needs a nonce of ours, this one.
+    #[error("the proof of possession has no nonce of ours that is still good")]
+    NonceNeeded(String),
+    /// The proof was used before.
+    #[error("the proof of possession was used before")]
+    Replayed,
+    /// Used proofs cannot be recorded.
+    #[error("used proofs of possession cannot be recorded now")]
+    ReplaysUnavailable,
     /// The mapping grants nothing.
     #[error("{0}")]
     Mapping(DenyReason),
@@ -83,6 +104,13 @@ impl Denial {
             Self::OwnClaim(_) => "own_claim_invalid",
             Self::IdentityIssuer => "identity_issuer_not_accepted",
             Self::Revoked => "revoked",
+            Self::Confirmation => "confirmation_not_supported",
+            Self::Downgraded => "dpop_downgrade",
+            Self::NotBound => "token_not_bound",
+            Self::Proof(error) => error.reason(),
+            Self::NonceNeeded(_) => DpopError::Nonce.reason(),
+            Self::Replayed => "dpop_replayed",
+            Self::ReplaysUnavailable => "dpop_replays_unavailable",
             Self::Mapping(reason) => reason.as_str(),
             Self::MappingTooOld => "mapping_too_old",
             Self::RevocationsTooOld => "revocations_too_old",
@@ -101,6 +129,7 @@ impl Denial {
             | Self::RevocationsTooOld
             | Self::Unwritable(_)
             | Self::Internal
+            | Self::ReplaysUnavailable
             | Self::Mapping(DenyReason::TenantBroken) => true,
             Self::Token(_)
             | Self::Audience
@@ -108,6 +137,12 @@ impl Denial {
             | Self::OwnClaim(_)
             | Self::IdentityIssuer
             | Self::Revoked
+            | Self::Confirmation
+            | Self::Downgraded
+            | Self::NotBound
+            | Self::Proof(_)
+            | Self::NonceNeeded(_)
+            | Self::Replayed
             | Self::Mapping(_)
             | Self::Limited(_) => false,
         }

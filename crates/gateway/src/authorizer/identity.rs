@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use audit::Party;
-use oidc_verify::VerifiedToken;
+use oidc_verify::{KeyThumbprint, VerifiedToken};
 use serde_json::{Map, Value};
 
 use super::Denial;
@@ -67,6 +67,18 @@ impl<'a> Identity<'a> {
             client: self.client.map(str::to_owned),
             ..Party::default()
         }
+    }
+}
+
+/// The key that a token is bound to by `cnf.jkt` (RFC 9449 §6.1). What else `cnf` may say (RFC 7800, RFC 8705) cannot be
+/// checked here, so a token that says it is refused: it would count as a bearer token otherwise (SEC-34).
+pub(super) fn holder(token: &VerifiedToken) -> Result<Option<KeyThumbprint>, Denial> {
+    let Some(confirmation) = token.claims().get("cnf") else { return Ok(None) };
+    let members = confirmation.as_object().filter(|members| members.len() == 1);
+    let thumbprint = members.and_then(|members| members.get("jkt")).and_then(Value::as_str);
+    match thumbprint.map(str::parse) {
+        Some(Ok(thumbprint)) => Ok(Some(thumbprint)),
+        Some(Err(_)) | None => Err(Denial::Confirmation),
     }
 }
 

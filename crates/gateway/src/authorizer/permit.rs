@@ -12,6 +12,7 @@ use std::{
 use audit::Party;
 use decision::DecisionHeaders;
 use limits::RateLimit;
+use oidc_verify::KeyThumbprint;
 
 use super::{Denial, Revocations};
 
@@ -28,6 +29,7 @@ pub(super) struct Parts {
     pub(super) party: Arc<Party>,
     pub(super) cell: Option<Arc<RateLimit>>,
     pub(super) session: Option<String>,
+    pub(super) holder: Option<KeyThumbprint>,
     pub(super) decided_at: SystemTime,
     pub(super) good_until: SystemTime,
     pub(super) mapping_version: u64,
@@ -48,6 +50,11 @@ impl Permit {
     #[must_use]
     pub fn party(&self) -> &Arc<Party> {
         &self.parts.party
+    }
+
+    /// The key that the token is bound to.
+    pub(super) fn holder(&self) -> Option<KeyThumbprint> {
+        self.parts.holder
     }
 
     /// Whether it may still be used. A clock that stepped back behind the decision ends it too (SEC-66).

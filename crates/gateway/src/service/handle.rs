@@ -6,16 +6,17 @@ use audit::{Action, Event, Outcome, Party};
 use bytes::Bytes;
 use decision::{REQUEST_ID, RequestId};
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
-    header::ACCESS_CONTROL_REQUEST_METHOD, request::Parts,
+    HeaderValue, Method, Request, Response, StatusCode, Version, header::ACCESS_CONTROL_REQUEST_METHOD,
+    request::Parts,
 };
 use http_body::Body;
+use oidc_verify::DpopUrl;
 
 use super::{Gateway, Reached, Route};
 use crate::{
-    Authorized, Denied, GatewayBody, Permit, ServiceConfig, Wanted,
-    bearer::{NoToken, bearer},
+    Authorized, Denied, GatewayBody, Permit, Presented, ServiceConfig, Wanted,
     body::{BodyFault, Opened, Watch, open, open_none, open_unread},
+    credentials::{NoToken, Scheme, credentials},
     headers::{check_host, clean_request, clean_response},
     origin::{allow_calling, allow_metadata, allow_metadata_call, allow_reading},
     reply::{Refusal, document, empty},
@@ -27,6 +28,8 @@ use crate::{
 struct Target<'a> {
     config: &'a ServiceConfig,
     resource: &'a str,
+    /// The URL that was called, as clients know it.
+    url: &'a DpopUrl,
     reached: &'a Reached,
 }
 
@@ -40,23 +43,26 @@ impl Gateway {
         let mut response = match self.shared.routes.get(parts.uri.path()) {
             None => self.refuse(Refusal::NotFound).into_response(None, &id),
             Some(Route::Document(body)) => self.document(parts, body, &id),
-            Some(Route::Service { index, challenges }) => match self.shared.origins.check(&parts.headers) {
-                Err(_) => self.refuse(Refusal::Origin).into_response(None, &id),
-                Ok(Some(origin)) if is_preflight(parts) => {
-                    let mut response = empty(StatusCode::NO_CONTENT);
-                    allow_calling(response.headers_mut(), origin, &parts.headers);
-                    response
-                }
-                Ok(origin) => {
-                    let answer = self.serve(*index, parts, body, &id).await;
-                    let mut response = answer
-                        .unwrap_or_else(|refusal| self.refuse(refusal).into_response(Some(challenges), &id));
-                    if let Some(origin) = origin {
-                        allow_reading(response.headers_mut(), origin);
+            Some(Route::Service { index, url, challenges }) => {
+                match self.shared.origins.check(&parts.headers) {
+                    Err(_) => self.refuse(Refusal::Origin).into_response(None, &id),
+                    Ok(Some(origin)) if is_preflight(parts) => {
+                        let mut response = empty(StatusCode::NO_CONTENT);
+                        allow_calling(response.headers_mut(), origin, &parts.headers);
+                        response
                     }
-                    response
+                    Ok(origin) => {
+                        let answer = self.serve(*index, url, parts, body, &id).await;
+                        let mut response = answer.unwrap_or_else(|refusal| {
+                            self.refuse(refusal).into_response(Some(challenges), &id)
+                        });
+                        if let Some(origin) = origin {
+                            allow_reading(response.headers_mut(), origin);
+                        }
+                        response
+                    }
                 }
-            },
+            }
         };
         if let Ok(id) = HeaderValue::from_str(id.as_str()) {
             response.headers_mut().insert(REQUEST_ID, id);
@@ -94,6 +100,7 @@ impl Gateway {
     async fn serve<B>(
         &self,
         index: usize,
+        url: &DpopUrl,
         parts: &mut Parts,
         body: B,
         id: &RequestId,
@@ -101,9 +108,9 @@ impl Gateway {
     where
         B: Body<Data = Bytes> + Unpin + Send + 'static,
     {
-        let target = self.target(index).ok_or(Refusal::NotFound)?;
+        let target = self.target(index, url).ok_or(Refusal::NotFound)?;
         check_host(&parts.headers, parts.version).map_err(|_| Refusal::Host)?;
-        let authorized = self.authorize(&target, &parts.headers, id).await?;
+        let authorized = self.authorize(&target, parts, id).await?;
         if !matches!(parts.method, Method::POST | Method::GET | Method::DELETE) {
             return Err(Refusal::Method);
         }
@@ -116,10 +123,11 @@ impl Gateway {
         self.forward(&target, &authorized.permit, parts, opened, id).await
     }
 
-    fn target(&self, index: usize) -> Option<Target<'_>> {
+    fn target<'a>(&'a self, index: usize, url: &'a DpopUrl) -> Option<Target<'a>> {
         Some(Target {
             config: self.shared.services.get(index)?,
             resource: self.shared.resources.get(index)?,
+            url,
             reached: self.worker.reached.get(index)?,
         })
     }
@@ -127,23 +135,31 @@ impl Gateway {
     async fn authorize(
         &self,
         target: &Target<'_>,
-        headers: &HeaderMap,
+        parts: &Parts,
         id: &RequestId,
     ) -> Result<Authorized, Refusal> {
-        let token = bearer(headers).map_err(|missing| match missing {
+        let (scheme, token) = credentials(&parts.headers).map_err(|missing| match missing {
             NoToken::Missing => Refusal::NoToken,
             NoToken::Malformed => Refusal::MalformedToken,
         })?;
+        let presented = match scheme {
+            Scheme::Bearer => Presented::Bearer,
+            Scheme::Dpop => {
+                Presented::Dpop { headers: &parts.headers, method: &parts.method, url: target.url }
+            }
+        };
         let wanted = Wanted {
             service: &target.config.name,
             resource: target.resource,
             audiences: &target.config.audiences,
             scopes: &target.config.scopes,
+            is_dpop_required: target.config.dpop_required,
         };
-        let authorized = self.shared.authorizer.authorize(&target.reached.cache, token, wanted).await;
+        let shared = &self.shared;
+        let authorized = shared.authorizer.authorize(&target.reached.cache, token, presented, wanted).await;
         authorized.map_err(|denied| {
             self.record_denied(target.config, &denied, id);
-            Refusal::Denied(denied.denial)
+            Refusal::Denied(denied.denial, scheme)
         })
     }
 

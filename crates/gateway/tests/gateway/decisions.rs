@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use audit::{AuditLog, Sink};
-use gateway::{Authorized, Denial, Denied, TokenCache, Wanted};
+use gateway::{Authorized, Denial, Denied, Presented, TokenCache, Wanted};
 use role_mapper::{DenyReason, MappingStore as _, RowKey};
 use serde_json::json;
 
@@ -26,9 +26,14 @@ impl Asked {
 
     async fn ask(&self, token: &str) -> Result<Authorized, Denied> {
         let audiences = [ALIAS.to_owned()];
-        let wanted =
-            Wanted { service: "platform", resource: RESOURCE, audiences: &audiences, scopes: &self.scopes };
-        self.world.authorizer.authorize(&self.cache, token, wanted).await
+        let wanted = Wanted {
+            service: "platform",
+            resource: RESOURCE,
+            audiences: &audiences,
+            scopes: &self.scopes,
+            is_dpop_required: false,
+        };
+        self.world.authorizer.authorize(&self.cache, token, Presented::Bearer, wanted).await
     }
 
     async fn was_cached(&self, token: &str) -> bool {

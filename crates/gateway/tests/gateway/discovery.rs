@@ -23,7 +23,9 @@ async fn each_document_carries_the_resource_of_its_own_url() {
         assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, "*"), "{path}");
         let expected = json!({
             "resource": resource, "authorization_servers": ["https://connect.example.com"],
-            "bearer_methods_supported": ["header"], "resource_name": "platform", "scopes_supported": ["platform"],
+            "bearer_methods_supported": ["header"],
+            "dpop_signing_alg_values_supported": ["ES256", "ES384", "EdDSA", "Ed25519", "PS256", "RS256"],
+            "resource_name": "platform", "scopes_supported": ["platform"],
         });
         assert_eq!(answer.json(), expected, "{path}");
     }

@@ -12,4 +12,5 @@ mod calls;
 mod decisions;
 mod discovery;
 mod messages;
+mod possession;
 mod support;

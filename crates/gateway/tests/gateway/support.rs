@@ -1,6 +1,7 @@
 //! A gateway with everything that it needs, a service that records raw bytes, and a raw client.
 
 mod client;
+mod holder;
 mod issuer;
 mod upstream;
 
@@ -17,9 +18,10 @@ use std::{
 use audit::{AuditLog, MemorySink};
 pub(crate) use client::{Connection, call, post};
 use gateway::{
-    Authorizer, AuthorizerConfig, Gateway, GatewayConfig, Revocations, ServiceConfig, Timeouts,
+    Authorizer, AuthorizerConfig, DpopRules, Gateway, GatewayConfig, Revocations, ServiceConfig, Timeouts,
     public_connection,
 };
+pub(crate) use holder::{Holder, proof_claims};
 use hyper_util::rt::TokioIo;
 pub(crate) use issuer::{IDP, ISSUER, Issuer, RESOURCE, claims, with};
 use oidc_verify::{Algorithm, IssuerConfig, IssuerSet, SharedKeys, TokenVerifier};
@@ -132,6 +134,11 @@ pub(crate) fn document() -> MappingDocument {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with_dpop(DpopRules::in_process(&[7; 32])).await
+    }
+
+    /// A world with other rules for proofs.
+    pub(crate) async fn with_dpop(dpop: DpopRules) -> Self {
         let hands = Hands(Arc::new(AtomicU64::new(START)));
         let (issuer, foreign) = (Issuer::new(), Issuer::new());
         let clock = {
@@ -161,6 +168,7 @@ impl World {
                 (FOREIGN.to_owned(), "foreign".to_owned()),
             ]),
             decision_max_age: Duration::from_mins(1),
+            dpop,
         };
         let authorizer =
             Authorizer::new(config, issuers, mapping.clone(), revoked.clone(), clock.clone()).unwrap();

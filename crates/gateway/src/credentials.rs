@@ -1,9 +1,18 @@
-//! The token of a request: from `Authorization` only, exactly once.
+//! The token of a request, and how it came: from `Authorization` only, exactly once.
 
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 /// The longest token that is looked at, in bytes.
 const MAX_TOKEN: usize = 16 * 1024;
+
+/// The scheme of `Authorization`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// RFC 6750.
+    Bearer,
+    /// RFC 9449 §7.1.
+    Dpop,
+}
 
 /// Why there is no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +23,8 @@ pub(crate) enum NoToken {
     Malformed,
 }
 
-/// Finds the bearer token (RFC 6750 §2.1). Tokens in the query or the body are not looked for.
-pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, NoToken> {
+/// Finds the token (RFC 6750 §2.1, RFC 9449 §7.1). Tokens in the query or the body are not looked for.
+pub(crate) fn credentials(headers: &HeaderMap) -> Result<(Scheme, &str), NoToken> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let value = values.next().ok_or(NoToken::Missing)?;
     if values.next().is_some() {
@@ -24,17 +33,21 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Result<&str, NoToken> {
     parse(value)
 }
 
-fn parse(value: &HeaderValue) -> Result<&str, NoToken> {
+fn parse(value: &HeaderValue) -> Result<(Scheme, &str), NoToken> {
     let text = std::str::from_utf8(value.as_bytes()).map_err(|_| NoToken::Malformed)?;
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
+    let scheme = if scheme.eq_ignore_ascii_case("bearer") {
+        Scheme::Bearer
+    } else if scheme.eq_ignore_ascii_case("dpop") {
+        Scheme::Dpop
+    } else {
         return Err(NoToken::Missing);
-    }
+    };
     let token = token.trim_start_matches(' ');
     if token.is_empty() || token.len() > MAX_TOKEN || !is_token(token.as_bytes()) {
         return Err(NoToken::Malformed);
     }
-    Ok(token)
+    Ok((scheme, token))
 }
 
 /// Looks at every byte, without a way out in between: that is what lets the compiler look at many at once.
@@ -50,15 +63,20 @@ fn is_token_byte(byte: u8) -> bool {
 mod tests {
     use super::*;
 
+    type Case<'c> = (&'c [&'c str], Result<(Scheme, &'c str), NoToken>);
+
     #[test]
-    fn exactly_one_bearer_token() {
+    fn exactly_one_token_of_a_known_scheme() {
         let long = format!("Bearer {}", "a".repeat(MAX_TOKEN + 1));
-        let cases: &[(&[&str], Result<&str, NoToken>)] = &[
+        let cases: &[Case<'_>] = &[
             (&[], Err(NoToken::Missing)),
             (&["Basic YTpi"], Err(NoToken::Missing)),
-            (&["DPoP abc"], Err(NoToken::Missing)),
-            (&["Bearer a.b-c_d~e+f/g="], Ok("a.b-c_d~e+f/g=")),
-            (&["bEaReR   abc"], Ok("abc")),
+            (&["DPoP abc"], Ok((Scheme::Dpop, "abc"))),
+            (&["dpop abc"], Ok((Scheme::Dpop, "abc"))),
+            (&["DPoP"], Err(NoToken::Malformed)),
+            (&["DPoP a", "Bearer a"], Err(NoToken::Malformed)),
+            (&["Bearer a.b-c_d~e+f/g="], Ok((Scheme::Bearer, "a.b-c_d~e+f/g="))),
+            (&["bEaReR   abc"], Ok((Scheme::Bearer, "abc"))),
             (&["Bearer"], Err(NoToken::Malformed)),
             (&["Bearer "], Err(NoToken::Malformed)),
             (&["Bearer a b"], Err(NoToken::Malformed)),
@@ -72,7 +90,7 @@ mod tests {
             for value in *values {
                 headers.append(AUTHORIZATION, value.parse().unwrap());
             }
-            assert_eq!(bearer(&headers), *expected, "{values:?}");
+            assert_eq!(credentials(&headers), *expected, "{values:?}");
         }
     }
 }
