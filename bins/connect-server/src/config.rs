@@ -98,6 +98,8 @@ pub struct Tokens {
     pub refresh_idle: Duration,
     /// Everything that grew from one sign-in.
     pub refresh_absolute: Duration,
+    /// Whether a DPoP proof must carry a nonce of ours, here and at the services.
+    pub dpop_nonce_required: bool,
 }
 
 /// An OpenID Connect provider that people sign in at.
@@ -179,6 +181,8 @@ pub struct Service {
     pub scope_descriptions: BTreeMap<String, String>,
     /// Web origins whose scripts may call it.
     pub allowed_origins: Vec<Origin>,
+    /// Whether its tokens must be bound to a key by DPoP.
+    pub dpop_required: bool,
     /// Until the connection stands.
     pub connect_timeout: Duration,
     /// Until the answer's head arrives.

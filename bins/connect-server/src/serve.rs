@@ -3,6 +3,7 @@
 mod authorization;
 mod background;
 mod disabled;
+mod possession;
 mod private;
 mod public;
 mod routing;

@@ -31,6 +31,7 @@ fn the_smallest_configuration_has_safe_defaults() {
     assert!(!config.allowed_hosts.is_empty() && config.ignored_hosts.is_empty());
     assert!(config.listen.public.ip().is_loopback() && config.listen.private.ip().is_loopback());
     assert_eq!((config.tokens.access.as_secs(), config.database.max_age.as_secs()), (900, 300));
+    assert!(!config.tokens.dpop_nonce_required && !config.services[0].dpop_required);
     assert!(config.log.json && config.trusted_issuers.is_empty() && config.static_users.is_empty());
     assert_eq!(config.services[0].scopes, ["platform"], "the service's own name is its scope");
 }
@@ -41,6 +42,19 @@ fn contradictions_are_told_beside_single_mistakes() {
     let problems = read(&text, &[]).map(drop).unwrap_err();
     for part in ["replicas: found several", "service[0].weight: found an unknown key", "brand.support_link"] {
         assert!(problems.contains(part), "{part} is missing in:\n{problems}");
+    }
+}
+
+#[test]
+fn proofs_of_possession_can_be_demanded() {
+    let demanding = format!("{GOOD}dpop_required = true\n[tokens]\ndpop_nonce = \"required\"");
+    let config = read(&demanding, &[]).unwrap();
+    assert!(config.tokens.dpop_nonce_required && config.services[0].dpop_required);
+    for (setting, found) in
+        [("[tokens]\ndpop_nonce = \"on\"", "tokens.dpop_nonce"), ("dpop_required = \"yes\"", "dpop_required")]
+    {
+        let problems = read(&format!("{GOOD}{setting}"), &[]).map(drop).unwrap_err();
+        assert!(problems.contains(found), "{problems}");
     }
 }
 

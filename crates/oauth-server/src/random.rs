@@ -78,6 +78,11 @@ impl Digest {
         Self(bytes)
     }
 
+    /// The 32 bytes.
+    pub(crate) fn to_bytes(self) -> [u8; 32] {
+        self.0
+    }
+
     /// The digest as 43 characters of base64url.
     #[must_use]
     pub fn to_text(self) -> String {

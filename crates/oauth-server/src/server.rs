@@ -1,6 +1,11 @@
 //! The server: its parts, what it refuses to start with, and its routes.
 
-use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use audit::{AuditLog, AuditUnavailable, Event};
 use axum::{
@@ -195,6 +200,29 @@ impl OAuthServer {
         Arc::clone(&self.0.revocations)
     }
 
+    /// 32 bytes that all replicas agree on and nobody else knows, for another part of this process. Each purpose has its
+    /// own.
+    #[must_use]
+    pub fn shared_secret(&self, purpose: &str) -> [u8; 32] {
+        self.0.secret.derive("another part of the process", &[purpose.as_bytes()]).to_bytes()
+    }
+
+    /// Records for all replicas that something was used, by a hash of it, until `expires_at`; `true` for the first caller
+    /// only.
+    ///
+    /// # Errors
+    /// [`StoreError`], when the store does not answer.
+    pub async fn use_once(
+        &self,
+        purpose: &str,
+        hash: &[u8; 32],
+        expires_at: SystemTime,
+        now: SystemTime,
+    ) -> Result<bool, StoreError> {
+        let key = self.0.secret.derive("used in another part of the process", &[purpose.as_bytes(), hash]);
+        self.0.store.use_once(&key, expires_at, now).await
+    }
+
     /// Follows revocations by other replicas every two seconds and deletes what has expired every minute, for ever.
     /// The binary runs it as a task.
     pub async fn maintain(self) {
@@ -210,7 +238,7 @@ impl fmt::Debug for OAuthServer {
 
 impl Server {
     /// The present time.
-    pub(crate) fn now(&self) -> std::time::SystemTime {
+    pub(crate) fn now(&self) -> SystemTime {
         (self.clock)()
     }
 

@@ -184,6 +184,7 @@ const SPAN: &str = "a span of time such as 500ms, 30s, 15m, 12h or 30d";
 
 fn tokens(mut section: Section<'_>) -> Option<Tokens> {
     let algorithm = section.or("algorithm", "\"ES256\" or \"EdDSA\"", Algorithm::Es256);
+    let dpop_nonce = section.or("dpop_nonce", "\"off\" or \"required\"", values::DpopNonce::Off);
     let mut span = |key, default| section.or(key, SPAN, Span(default));
     let access = span("access", Duration::from_mins(15));
     let idle = span("refresh_idle", Duration::from_hours(30 * 24));
@@ -200,7 +201,13 @@ fn tokens(mut section: Section<'_>) -> Option<Tokens> {
             "access <= refresh_idle <= refresh_absolute",
         );
     }
-    Some(Tokens { algorithm: algorithm?, access, refresh_idle: idle, refresh_absolute: absolute })
+    Some(Tokens {
+        algorithm: algorithm?,
+        access,
+        refresh_idle: idle,
+        refresh_absolute: absolute,
+        dpop_nonce_required: dpop_nonce? == values::DpopNonce::Required,
+    })
 }
 
 const POINTER: &str = "a JSON pointer such as \"/org_id\"";
@@ -281,6 +288,7 @@ fn service(mut section: Section<'_>) -> Option<Service> {
     let scopes = section.list("scopes", "a scope");
     let scope_descriptions = section.texts("scope_descriptions", "a sentence for the consent page");
     let allowed_origins = section.list("allowed_origins", Origin::EXPECTED);
+    let dpop_required = section.or("dpop_required", "true or false", false);
     let mut span = |key, default| section.or(key, SPAN, Span(default));
     let connect = span("connect_timeout", Duration::from_secs(5));
     let response = span("response_timeout", Duration::from_mins(2));
@@ -295,6 +303,7 @@ fn service(mut section: Section<'_>) -> Option<Service> {
         path: path?,
         upstream: upstream?,
         allowed_origins,
+        dpop_required: dpop_required?,
         connect_timeout: connect?.0,
         response_timeout: response?.0,
         idle_timeout: idle?.0,

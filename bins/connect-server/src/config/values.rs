@@ -233,6 +233,24 @@ impl FromStr for LogFormat {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DpopNonce {
+    Off,
+    Required,
+}
+
+impl FromStr for DpopNonce {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self::Off),
+            "required" => Ok(Self::Required),
+            _ => Err(Invalid),
+        }
+    }
+}
+
 /// A JSON pointer (RFC 6901).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pointer(pub(crate) String);

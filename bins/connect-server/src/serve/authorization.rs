@@ -16,7 +16,7 @@ use oidc_verify::{
 };
 use role_mapper::MappingSnapshots;
 
-use super::{Clock, StartError, sign_in};
+use super::{Clock, StartError, possession, sign_in};
 use crate::config::{self, Config, TrustedIssuer};
 
 /// Revocations by the authorization server of this process and of its replicas.
@@ -61,6 +61,7 @@ pub(super) fn authorizer(
         own_issuer: config.public_url.as_str().to_owned(),
         identity_prefixes: identity_prefixes(config),
         decision_max_age: config.database.max_age,
+        dpop: possession::rules(config, oauth),
     };
     let revocations =
         Arc::new(OurRevocations { view: oauth.revocations(), max_age: config.database.max_age });
@@ -90,6 +91,7 @@ fn service(service: &config::Service) -> ServiceConfig {
         ServiceConfig::new(service.name.as_str(), service.path.as_str(), service.upstream.as_str());
     settings.audiences.clone_from(&service.audiences);
     settings.scopes.clone_from(&service.scopes);
+    settings.dpop_required = service.dpop_required;
     settings.timeouts = Timeouts {
         connect: service.connect_timeout,
         response: service.response_timeout,
