@@ -114,7 +114,8 @@ mod tests {
         [n; 32]
     }
 
-    /// SEC-33: a proof used again before it ends -> refused; the record full -> the new one is refused, none is given up
+    /// SEC-33: a proof used again before it ends -> refused
+    /// SEC-33: proofs until the record is full -> the new one is refused, none is given up
     #[test]
     fn an_entry_is_kept_until_it_ends_and_never_given_up() {
         let replays = ProcessReplays::with_capacity(2);
