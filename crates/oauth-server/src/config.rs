@@ -1,6 +1,6 @@
 //! What the authorization server is told by its operator.
 
-use std::{collections::BTreeSet, fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, num::NonZeroU32, time::Duration};
 
 use url::{Host, Url};
 
@@ -14,6 +14,9 @@ const MAX_CODE_LIFETIME: Duration = MINUTE;
 
 /// The longest life of an access token: revocations older than this need not be remembered.
 const MAX_ACCESS_LIFETIME: Duration = Duration::from_hours(1);
+
+/// A busy resource server asks once for each call that it serves.
+const INTROSPECTIONS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60_000).unwrap();
 
 /// The settings of an authorization server. [`OAuthConfig::new`] gives the defaults; [`validate`](Self::validate) is
 /// called by [`OAuthServer::new`](crate::OAuthServer::new).
@@ -45,6 +48,9 @@ pub struct OAuthConfig {
     pub max_interactions: u64,
     /// How long any request may take, its body included; 30 seconds by default.
     pub request_timeout: Duration,
+    /// How often each client may ask about tokens a minute, and half a minute's worth at once, in this process; 60 000 by
+    /// default.
+    pub introspections_per_minute: NonZeroU32,
     /// What the pages show about the operator.
     pub brand: Brand,
 }
@@ -66,6 +72,7 @@ impl OAuthConfig {
             unused_client_lifetime: DAY,
             max_interactions: 50_000,
             request_timeout: MINUTE / 2,
+            introspections_per_minute: INTROSPECTIONS_PER_MINUTE,
             brand: Brand::default(),
         }
     }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use axum::{Extension, body::Body, extract::State, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use limits::Limited;
 
 use crate::{
     body::{BodyError, read_form},
     client_address::ClientAddress,
     client_authn::{ClientError, authenticate},
-    error::{Unavailable, chain, oauth_error, unavailable_json},
+    error::{Unavailable, chain, oauth_error, unavailable_json, with_retry_after},
     http_layer::RequestId,
     params::Params,
     server::Server,
@@ -60,6 +61,9 @@ pub(crate) enum TokenError {
     /// More than was granted.
     #[error("scope must be within what was granted")]
     Scope,
+    /// A client that asks too often.
+    #[error(transparent)]
+    TooOften(#[from] Limited),
     /// Something is down.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -139,7 +143,7 @@ pub(crate) async fn read_strict_form(
     Ok(form)
 }
 
-/// The answer for each error, here and at `/revoke`.
+/// The answer for each error, here, at `/revoke` and at `/introspect`.
 pub(crate) fn refuse(error: &TokenError, request_id: &RequestId) -> Response {
     tracing::info!(request_id = request_id.0, error = chain(error), "a token request was refused");
     let (status, code) = match error {
@@ -164,6 +168,11 @@ pub(crate) fn refuse(error: &TokenError, request_id: &RequestId) -> Response {
         TokenError::Grant(_) | TokenError::Replay(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
         TokenError::Target => (StatusCode::BAD_REQUEST, "invalid_target"),
         TokenError::Scope => (StatusCode::BAD_REQUEST, "invalid_scope"),
+        TokenError::TooOften(limited) => {
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let response = oauth_error(status, "temporarily_unavailable", &error.to_string());
+            return with_retry_after(response, limited.retry_after_seconds());
+        }
         TokenError::Unavailable(unavailable) | TokenError::Client(ClientError::Unavailable(unavailable)) => {
             return unavailable_json(unavailable, &request_id.0);
         }

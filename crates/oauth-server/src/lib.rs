@@ -12,6 +12,7 @@
 //! | `/consent`, `/sign-in`, `/callback/<source>` | the pages on the way to a code |
 //! | `/token`, `/auth/token` | codes and refresh tokens to RFC 9068 access tokens |
 //! | `/revoke`, `/auth/revoke` | RFC 7009 |
+//! | `/introspect`, `/auth/introspect` | RFC 7662 |
 //!
 //! State is kept behind [`store::Store`]: in memory, or with the feature `sea-orm` in SQLite or PostgreSQL. Time,
 //! randomness and the audit log are given by the caller ([`Parts`]).
@@ -98,12 +99,14 @@ mod exchange;
 mod http_layer;
 pub mod identity;
 mod interaction;
+mod introspect;
 mod keys;
 mod metadata;
 mod pages;
 mod params;
 mod password;
 mod random;
+mod rates;
 mod register;
 mod revocation_view;
 mod revoke;

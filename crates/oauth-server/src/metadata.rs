@@ -44,13 +44,15 @@ fn common(config: &OAuthConfig) -> Map<String, Value> {
         config.resources.iter().flat_map(|resource| &resource.scopes).map(|scope| scope.name.as_str());
     let scopes: BTreeSet<&str> = scopes.chain([OFFLINE_ACCESS]).collect();
     let resources: Vec<&str> = config.resources.iter().map(|resource| resource.uri.as_str()).collect();
-    let authentication = json!(["none", "client_secret_basic", "client_secret_post"]);
+    let confidential = ["client_secret_basic", "client_secret_post"];
+    let authentication = json!([&["none"], &confidential[..]].concat());
     [
         ("issuer", json!(config.public_url)),
         ("authorization_endpoint", json!(config.url_of("/authorize"))),
         ("token_endpoint", json!(config.url_of("/token"))),
         ("registration_endpoint", json!(config.url_of("/register"))),
         ("revocation_endpoint", json!(config.url_of("/revoke"))),
+        ("introspection_endpoint", json!(config.url_of("/introspect"))),
         ("jwks_uri", json!(config.url_of("/.well-known/jwks.json"))),
         ("scopes_supported", json!(scopes)),
         ("response_types_supported", json!(["code"])),
@@ -58,6 +60,7 @@ fn common(config: &OAuthConfig) -> Map<String, Value> {
         ("grant_types_supported", json!(["authorization_code", "refresh_token"])),
         ("token_endpoint_auth_methods_supported", authentication.clone()),
         ("revocation_endpoint_auth_methods_supported", authentication),
+        ("introspection_endpoint_auth_methods_supported", json!(confidential)),
         ("code_challenge_methods_supported", json!(["S256"])),
         ("authorization_response_iss_parameter_supported", json!(true)),
         ("request_uri_parameter_supported", json!(false)),

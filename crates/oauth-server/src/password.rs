@@ -4,17 +4,16 @@
 //! memory and time on purpose, so only a few are hashed at once. Nothing here grows, nothing tells a name that exists from
 //! one that does not, and whoever was kept out is let in again as soon as the guessing stops.
 
-use std::{
-    hash::{BuildHasher as _, RandomState},
-    num::NonZeroU32,
-    sync::Arc,
-};
+use std::{num::NonZeroU32, sync::Arc};
 
 use limits::{Limited, RateLimit};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::identity::{Identity, IdentitySource};
+use crate::{
+    identity::{Identity, IdentitySource},
+    rates::RateByName,
+};
 
 /// As many characters as the page lets a person type.
 const MAX_USERNAME: usize = 200;
@@ -25,9 +24,6 @@ const BY_NAME: (NonZeroU32, NonZeroU32) = (NonZeroU32::new(10).unwrap(), NonZero
 
 /// Attempts with any name: at once, and a minute.
 const BY_ALL: (NonZeroU32, NonZeroU32) = (NonZeroU32::new(60).unwrap(), NonZeroU32::new(300).unwrap());
-
-/// Names share this many limits, so that names that do not exist take no room.
-const LIMITS: usize = 1024;
 
 /// Passwords hashed at once: each takes up to 256 MiB, by default 19 MiB.
 const AT_ONCE: usize = 4;
@@ -43,20 +39,18 @@ pub(crate) enum Refused {
 
 /// The attempts of this process.
 pub(crate) struct PasswordCheck {
-    by_name: Vec<RateLimit>,
+    by_name: RateByName,
     by_all: RateLimit,
     hashing: Arc<Semaphore>,
-    hasher: RandomState,
 }
 
 impl PasswordCheck {
     pub(crate) fn new() -> Self {
-        let limit = |(burst, per_minute)| RateLimit::new(per_minute, burst);
+        let ((burst_by_name, by_name), (burst_by_all, by_all)) = (BY_NAME, BY_ALL);
         Self {
-            by_name: (0..LIMITS).map(|_| limit(BY_NAME)).collect(),
-            by_all: limit(BY_ALL),
+            by_name: RateByName::new(by_name, burst_by_name),
+            by_all: RateLimit::new(by_all, burst_by_all),
             hashing: Arc::new(Semaphore::new(AT_ONCE)),
-            hasher: RandomState::new(),
         }
     }
 
@@ -85,9 +79,7 @@ impl PasswordCheck {
     }
 
     async fn turn(&self, username: &str) -> Result<Option<OwnedSemaphorePermit>, Limited> {
-        let index = self.hasher.hash_one(username) % LIMITS as u64;
-        let by_name = usize::try_from(index).ok().and_then(|index| self.by_name.get(index));
-        by_name.map_or(Ok(()), RateLimit::check)?;
+        self.by_name.check(username)?;
         self.by_all.check()?;
         // It is never closed.
         Ok(Arc::clone(&self.hashing).acquire_owned().await.ok())

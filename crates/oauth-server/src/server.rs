@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     fmt,
+    num::NonZeroU32,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -24,10 +25,12 @@ use crate::{
     error::chain,
     exchange, http_layer,
     identity::IdentitySource,
+    introspect,
     keys::{KeyError, KeyRing},
     metadata::{self, Documents},
     password::PasswordCheck,
     random::{Randomness, RandomnessUnavailable},
+    rates::RateByName,
     register,
     revocation_view::RevocationView,
     revoke,
@@ -124,6 +127,8 @@ pub(crate) struct Server {
     pub(crate) documents: Documents,
     pub(crate) revocations: Arc<RevocationView>,
     pub(crate) passwords: PasswordCheck,
+    /// Questions about tokens, by client.
+    pub(crate) introspections: RateByName,
 }
 
 impl OAuthServer {
@@ -141,6 +146,7 @@ impl OAuthServer {
         let revocations = Arc::new(RevocationView::new(config.access_lifetime));
         revocations.refresh(parts.store.as_ref(), now).await?;
         let documents = Documents::new(&config, config.signing_algorithm.as_str());
+        let introspections = introspections(config.introspections_per_minute);
         let Parts { store, identity_sources, redirects, audit, clock, randomness } = parts;
         Ok(Self(Arc::new(Server {
             config,
@@ -156,6 +162,7 @@ impl OAuthServer {
             documents,
             revocations,
             passwords: PasswordCheck::new(),
+            introspections,
         })))
     }
 
@@ -173,6 +180,8 @@ impl OAuthServer {
             .route("/auth/token", post(exchange::token))
             .route("/revoke", post(revoke::revoke))
             .route("/auth/revoke", post(revoke::revoke))
+            .route("/introspect", post(introspect::introspect))
+            .route("/auth/introspect", post(introspect::introspect))
             .layer(middleware::from_fn_with_state(Arc::clone(&self.0), http_layer::json_in_time))
             .layer(middleware::from_fn(http_layer::cors));
         let for_people = Router::new()
@@ -303,6 +312,10 @@ impl Server {
             }
         }
     }
+}
+
+fn introspections(per_minute: NonZeroU32) -> RateByName {
+    RateByName::new(per_minute, NonZeroU32::new(per_minute.get() / 2).unwrap_or(NonZeroU32::MIN))
 }
 
 fn interval(period: Duration) -> tokio::time::Interval {

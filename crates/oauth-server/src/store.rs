@@ -31,7 +31,7 @@ pub use clients::{
 };
 #[cfg(feature = "sea-orm")]
 pub use database::{SeaOrmStore, connect_options, migrations};
-pub use grants::{Code, Grant, GrantKind, GrantStore, RefreshToken};
+pub use grants::{Code, Grant, GrantKind, GrantStore, RefreshToken, UsedAssertion};
 pub use interactions::{CodeRequest, Interaction, InteractionStore, Purpose, Stage};
 pub use keys::{KeyStore, SigningKeyRecord};
 pub use memory::MemoryStore;
@@ -40,6 +40,9 @@ pub use secrets::{SecretRecord, SecretStore};
 
 /// How long used codes and ended grants are kept, so that a late replay is still recognised.
 const RETENTION: Duration = Duration::from_hours(24);
+
+/// How long a grant of a single token is kept after it: as far as the clocks of two replicas may differ, and some.
+const SHORT_RETENTION: Duration = Duration::from_mins(10);
 
 /// Called when a change is prepared and about to become permanent; an error abandons it.
 pub type Confirm<'a> = &'a (dyn Fn() -> Result<(), AuditUnavailable> + Send + Sync);

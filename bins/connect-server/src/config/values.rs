@@ -188,8 +188,19 @@ impl FromStr for ServicePath {
         let legal = segments.clone().all(|segment| segment.parse::<Slug>().is_ok());
         // Paths that the authorization server answers itself cannot be a service's.
         let first = segments.clone().next().unwrap_or_default();
-        let taken =
-            ["auth", "authorize", "callback", "connect", "consent", "device", "portal", "register", "token"];
+        let taken = [
+            "auth",
+            "authorize",
+            "callback",
+            "connect",
+            "consent",
+            "device",
+            "introspect",
+            "portal",
+            "register",
+            "revoke",
+            "token",
+        ];
         if legal && !taken.contains(&first) { Ok(Self(text.to_owned())) } else { Err(Invalid) }
     }
 }

@@ -11,6 +11,19 @@ use crate::{identity::Identity, random::Digest};
 /// Keeps grants, codes and refresh tokens.
 #[async_trait]
 pub trait GrantStore: Send + Sync + 'static {
+    /// The grant with this identifier, revoked, expired or not.
+    async fn grant(&self, id: &str) -> Result<Option<Grant>, StoreError>;
+
+    /// Keeps a grant that no code or device stands for. With an assertion, it is used up in the same step: when it was
+    /// used before, nothing is kept. Gives whether the grant is.
+    async fn insert_grant(
+        &self,
+        grant: &Grant,
+        assertion: Option<&UsedAssertion>,
+        now: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<bool, StoreError>;
+
     /// The code with this digest and its grant, used, expired or not.
     async fn code(&self, digest: &Digest) -> Result<Option<(Code, Grant)>, StoreError>;
 
@@ -55,6 +68,27 @@ pub enum GrantKind {
     /// A person signed in in a browser and a client got a code.
     #[default]
     Code,
+    /// A client acts for itself (RFC 6749 §4.4).
+    ClientCredentials,
+    /// A workload proved who it is to its own issuer (RFC 7523).
+    Workload,
+    /// The organisation's identity provider let a client in for a person (enterprise-managed authorization).
+    IdentityAssertion,
+}
+
+impl GrantKind {
+    /// The kinds that one access token lives under, and nothing after it.
+    pub(crate) const OF_ONE_TOKEN: [Self; 3] =
+        [Self::ClientCredentials, Self::Workload, Self::IdentityAssertion];
+}
+
+/// An assertion that counts once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsedAssertion {
+    /// The digest of its kind, issuer and identifier; a key of [`OneTimeStore`](super::OneTimeStore).
+    pub key: Digest,
+    /// When nobody accepts it any more.
+    pub expires_at: SystemTime,
 }
 
 /// What a person granted to a client: the family of every token issued under it. Its identifier is the tokens' `sid`.

@@ -16,6 +16,7 @@ async fn the_metadata_says_what_exists_and_nothing_else() {
         "token_endpoint": format!("{ORIGIN}/token"),
         "registration_endpoint": format!("{ORIGIN}/register"),
         "revocation_endpoint": format!("{ORIGIN}/revoke"),
+        "introspection_endpoint": format!("{ORIGIN}/introspect"),
         "jwks_uri": format!("{ORIGIN}/.well-known/jwks.json"),
         "scopes_supported": ["offline_access", "platform", "platform:read"],
         "response_types_supported": ["code"],
@@ -23,6 +24,7 @@ async fn the_metadata_says_what_exists_and_nothing_else() {
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
         "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
+        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "request_uri_parameter_supported": false,
@@ -51,7 +53,7 @@ async fn every_advertised_endpoint_exists_and_undefined_documents_are_a_clean_40
         "/.well-known/oauth-authorization-server/mcp/platform",
         "/mcp/platform/.well-known/openid-configuration",
         "/.well-known/nonsense",
-        "/introspect",
+        "/mcp/platform/introspect",
     ] {
         assert_eq!(harness.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
@@ -84,6 +86,7 @@ async fn browser_clients_may_read_documents_and_tokens_but_not_pages() {
         (Method::POST, "/register"),
         (Method::POST, "/token"),
         (Method::POST, "/revoke"),
+        (Method::POST, "/introspect"),
         (Method::POST, "/auth/token"),
     ];
     for (method, path) in open {

@@ -8,6 +8,7 @@ mod concurrency;
 mod discovery;
 mod flow;
 mod hostile;
+mod introspect;
 mod outage;
 mod provider;
 mod register;

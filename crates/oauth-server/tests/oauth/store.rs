@@ -1,5 +1,7 @@
 //! One suite for every store.
 
+mod single;
+
 use std::{
     sync::{Arc, Barrier},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -139,6 +141,7 @@ async fn suite(store: &dyn Store) {
     codes(store).await;
     refresh_tokens(store).await;
     revocations(store).await;
+    single::suite(store).await;
     unconfirmed(store).await;
     keys(store).await;
     one_time(store).await;

@@ -4,16 +4,19 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, QueryFilter,
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, ExprTrait, QueryFilter,
     sea_query::{Expr, Query, SelectStatement},
 };
 
-use super::{SeaOrmStore, commit, delete_first, digest, from_json, insert, to_json};
+use super::{SeaOrmStore, commit, delete_first, digest, from_json, insert, one_time::use_in, to_json};
 use crate::{
     clock::{before, from_millis, to_millis},
     identity::Identity,
     random::Digest,
-    store::{Code, Confirm, Grant, GrantStore, RETENTION, RefreshToken, StoreError},
+    store::{
+        Code, Confirm, Grant, GrantKind, GrantStore, RETENTION, RefreshToken, SHORT_RETENTION, StoreError,
+        UsedAssertion,
+    },
 };
 
 pub(super) mod grant {
@@ -103,6 +106,27 @@ pub(super) mod refresh_token {
 
 #[async_trait]
 impl GrantStore for SeaOrmStore {
+    async fn grant(&self, id: &str) -> Result<Option<Grant>, StoreError> {
+        grant::Entity::find_by_id(id).one(&self.db).await?.map(grant_of).transpose()
+    }
+
+    async fn insert_grant(
+        &self,
+        grant: &Grant,
+        assertion: Option<&UsedAssertion>,
+        now: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<bool, StoreError> {
+        let transaction = self.begin().await?;
+        if let Some(UsedAssertion { key, expires_at }) = assertion
+            && !use_in(&transaction, key, *expires_at, now).await?
+        {
+            return Ok(false);
+        }
+        insert(grant_row(grant)?, &transaction).await?;
+        commit(transaction, confirm).await
+    }
+
     async fn code(&self, digest: &Digest) -> Result<Option<(Code, Grant)>, StoreError> {
         let Some(row) = code::Entity::find_by_id(digest.to_text()).one(&self.db).await? else {
             return Ok(None);
@@ -185,13 +209,18 @@ impl GrantStore for SeaOrmStore {
     }
 
     async fn prune_grants(&self, now: SystemTime, batch: u64) -> Result<u64, StoreError> {
-        let (now, retained) = (to_millis(now), to_millis(before(now, RETENTION)));
+        let [retained, short] = [RETENTION, SHORT_RETENTION].map(|kept| to_millis(before(now, kept)));
+        let now = to_millis(now);
         let ended = code::Column::ExpiresAt;
         let mut deleted = delete_first::<code::Entity>(&self.db, &ended.lte(retained), ended, batch).await?;
         let ended = refresh_token::Column::ExpiresAt;
         deleted += delete_first::<refresh_token::Entity>(&self.db, &ended.lte(now), ended, batch).await?;
         let ended = grant::Column::ExpiresAt;
         deleted += delete_first::<grant::Entity>(&self.db, &ended.lte(retained), ended, batch).await?;
+        let kinds = GrantKind::OF_ONE_TOKEN.iter().map(|kind| to_json(kind, "grant"));
+        let of_one_token = grant::Column::Kind.is_in(kinds.collect::<Result<Vec<_>, _>>()?);
+        let over = ended.lte(short).and(of_one_token);
+        deleted += delete_first::<grant::Entity>(&self.db, &over, ended, batch).await?;
         Ok(deleted)
     }
 }

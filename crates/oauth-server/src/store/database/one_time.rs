@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use sea_orm::{
-    ColumnTrait, EntityTrait, Set,
+    ColumnTrait, ConnectionTrait, EntityTrait, Set,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
 
@@ -40,16 +40,26 @@ impl OneTimeStore for SeaOrmStore {
         expires_at: SystemTime,
         now: SystemTime,
     ) -> Result<bool, StoreError> {
-        let row = used::ActiveModel { digest: Set(key.to_text()), expires_at: Set(to_millis(expires_at)) };
-        let mut over = OnConflict::column(used::Column::Digest);
-        over.update_column(used::Column::ExpiresAt)
-            .action_and_where(Expr::col((used::Entity, used::Column::ExpiresAt)).lte(to_millis(now)));
-        let rows = used::Entity::insert(row).on_conflict(over).exec_without_returning(&self.db).await?;
-        Ok(rows == 1)
+        use_in(&self.db, key, expires_at, now).await
     }
 
     async fn prune_one_time(&self, now: SystemTime, batch: u64) -> Result<u64, StoreError> {
         let ended = used::Column::ExpiresAt;
         delete_first::<used::Entity>(&self.db, &ended.lte(to_millis(now)), ended, batch).await
     }
+}
+
+/// The same as a part of something larger.
+pub(super) async fn use_in(
+    db: &impl ConnectionTrait,
+    key: &Digest,
+    expires_at: SystemTime,
+    now: SystemTime,
+) -> Result<bool, StoreError> {
+    let row = used::ActiveModel { digest: Set(key.to_text()), expires_at: Set(to_millis(expires_at)) };
+    let mut over = OnConflict::column(used::Column::Digest);
+    over.update_column(used::Column::ExpiresAt)
+        .action_and_where(Expr::col((used::Entity, used::Column::ExpiresAt)).lte(to_millis(now)));
+    let rows = used::Entity::insert(row).on_conflict(over).exec_without_returning(db).await?;
+    Ok(rows == 1)
 }

@@ -8,11 +8,38 @@ use super::{MemoryStore, remove};
 use crate::{
     clock::before,
     random::Digest,
-    store::{Code, Confirm, Grant, GrantStore, RETENTION, RefreshToken, StoreError},
+    store::{
+        Code, Confirm, Grant, GrantKind, GrantStore, RETENTION, RefreshToken, SHORT_RETENTION, StoreError,
+        UsedAssertion,
+    },
 };
 
 #[async_trait]
 impl GrantStore for MemoryStore {
+    async fn grant(&self, id: &str) -> Result<Option<Grant>, StoreError> {
+        Ok(self.tables().grants.get(id).cloned())
+    }
+
+    async fn insert_grant(
+        &self,
+        grant: &Grant,
+        assertion: Option<&UsedAssertion>,
+        now: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let used = |key| tables.one_time.get(key).is_some_and(|until| *until > now);
+        if assertion.is_some_and(|assertion| used(&assertion.key)) {
+            return Ok(false);
+        }
+        confirm()?;
+        if let Some(UsedAssertion { key, expires_at }) = assertion {
+            tables.one_time.insert(*key, *expires_at);
+        }
+        tables.grants.insert(grant.id.clone(), grant.clone());
+        Ok(true)
+    }
+
     async fn code(&self, digest: &Digest) -> Result<Option<(Code, Grant)>, StoreError> {
         let tables = self.tables();
         Ok(tables
@@ -93,9 +120,12 @@ impl GrantStore for MemoryStore {
 
     async fn prune_grants(&self, now: SystemTime, batch: u64) -> Result<u64, StoreError> {
         let mut tables = self.tables();
-        let retained = before(now, RETENTION);
+        let (retained, of_one_token) = (before(now, RETENTION), before(now, SHORT_RETENTION));
         Ok(remove(&mut tables.codes, batch, |found| found.expires_at <= retained)
             + remove(&mut tables.refresh_tokens, batch, |found| found.expires_at <= now)
-            + remove(&mut tables.grants, batch, |found| found.expires_at <= retained))
+            + remove(&mut tables.grants, batch, |found| {
+                found.expires_at <= retained
+                    || (found.expires_at <= of_one_token && GrantKind::OF_ONE_TOKEN.contains(&found.kind))
+            }))
     }
 }
