@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use settings::{Document, Problems, Secret};
 
 pub use example::EXAMPLE;
-pub use values::{Algorithm, DatabaseUrl, Origin, PublicUrl, ServicePath, Slug, UpstreamUrl};
+pub use values::{Algorithm, DatabaseUrl, DeviceClients, Origin, PublicUrl, ServicePath, Slug, UpstreamUrl};
 
 /// Prefix of the environment variables that replace settings.
 pub const PREFIX: &str = "CONNECT";
@@ -44,6 +44,8 @@ pub struct Config {
     pub log: Log,
     /// Lifetimes and algorithm of tokens.
     pub tokens: Tokens,
+    /// Sign-in on another device.
+    pub device: Device,
     /// Organisations' identity providers.
     pub identity_providers: Vec<IdentityProvider>,
     /// People to try things out with.
@@ -100,6 +102,15 @@ pub struct Tokens {
     pub refresh_absolute: Duration,
     /// Whether a DPoP proof must carry a nonce of ours, here and at the services.
     pub dpop_nonce_required: bool,
+}
+
+/// Sign-in on another device, by a code.
+#[derive(Debug)]
+pub struct Device {
+    /// Which clients may ask for it.
+    pub clients: DeviceClients,
+    /// How long a person may take.
+    pub lifetime: Duration,
 }
 
 /// An OpenID Connect provider that people sign in at.

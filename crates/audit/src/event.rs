@@ -16,6 +16,8 @@ pub enum Action {
     Consent,
     /// A client registered.
     Registration,
+    /// A client asked to be let in from another device, or a person typed its code.
+    DeviceAuthorization,
     /// Tokens were issued for an authorization code.
     TokenIssue,
     /// Tokens were issued for a refresh token.
@@ -42,6 +44,7 @@ impl Action {
             Self::Login => "login",
             Self::Consent => "consent",
             Self::Registration => "registration",
+            Self::DeviceAuthorization => "device_authorization",
             Self::TokenIssue => "token_issue",
             Self::TokenRefresh => "token_refresh",
             Self::TokenRevoke => "token_revoke",

@@ -12,17 +12,15 @@ use http::{HeaderMap, Uri};
 use crate::{
     body::read_form,
     clients,
-    clock::after,
     config::Resource,
-    cookies,
     error::Unavailable,
     http_layer::RequestId,
-    interaction::{PageError, respond_to_client, see_other},
+    interaction::{self, PageError, respond_to_client},
     metadata::OFFLINE_ACCESS,
     params::Params,
-    random::{Digest, identifier, secret},
+    random::Digest,
     server::Server,
-    store::{Client, CodeRequest, Interaction, Purpose, Stage},
+    store::{Client, CodeRequest, Purpose},
 };
 
 const MAX_QUERY: usize = 8 * 1024;
@@ -54,7 +52,7 @@ impl From<Unavailable> for AuthorizeError {
 /// What is wrong with a request whose client and redirect are known (RFC 6749 §4.1.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-enum RequestError {
+pub(crate) enum RequestError {
     #[error("a parameter occurs more than once")]
     Duplicate,
     #[error("state is longer than 2048 bytes")]
@@ -165,28 +163,16 @@ async fn begin(server: &Server, params: &Params) -> Result<Response, AuthorizeEr
             return Err(AuthorizeError::Client { to, state, problem });
         }
     };
-    let now = server.now();
-    let cookie = secret(server.randomness.as_ref()).map_err(Unavailable::from)?;
-    let interaction = Interaction {
-        id: identifier(server.randomness.as_ref()).map_err(Unavailable::from)?,
-        stage: Stage::Consent,
-        cookie: Digest::of(&cookie),
-        purpose: Purpose::Code(CodeRequest {
-            client_id: client.id,
-            redirect_uri: to.as_str().to_owned(),
-            redirect_uri_given: params.value("redirect_uri").is_some(),
-            state: state.map(str::to_owned),
-            resource: request.resource.uri.clone(),
-            scope: request.scope,
-            code_challenge: request.code_challenge.to_owned(),
-        }),
-        created_at: now,
-        expires_at: after(now, server.config.interaction_lifetime),
-    };
-    let capacity = server.config.max_interactions;
-    server.store.insert_interaction(&interaction, capacity).await.map_err(Unavailable::from)?;
-    let set_cookie = cookies::set(&server.config, Stage::Consent, &interaction.id, &cookie);
-    Ok(see_other(&format!("/consent?interaction={}", interaction.id), set_cookie))
+    let purpose = Purpose::Code(CodeRequest {
+        client_id: client.id,
+        redirect_uri: to.as_str().to_owned(),
+        redirect_uri_given: params.value("redirect_uri").is_some(),
+        state: state.map(str::to_owned),
+        resource: request.resource.uri.clone(),
+        scope: request.scope,
+        code_challenge: request.code_challenge.to_owned(),
+    });
+    Ok(interaction::begin(server, purpose).await?)
 }
 
 async fn known_client(server: &Server, params: &Params) -> Result<Client, AuthorizeError> {
@@ -262,7 +248,7 @@ fn code_challenge(params: &Params) -> Result<&str, RequestError> {
 
 /// The requested scopes that exist, in the resource's order; all of them when none is requested. A scope that was not
 /// registered may be asked for.
-fn granted_scope(requested: Option<&str>, resource: &Resource) -> Result<String, RequestError> {
+pub(crate) fn granted_scope(requested: Option<&str>, resource: &Resource) -> Result<String, RequestError> {
     let requested: BTreeSet<&str> =
         requested.unwrap_or_default().split(' ').filter(|scope| !scope.is_empty()).collect();
     let names = resource.scopes.iter().map(|scope| scope.name.as_str());

@@ -51,8 +51,27 @@ pub struct OAuthConfig {
     /// How often each client may ask about tokens a minute, and half a minute's worth at once, in this process; 60 000 by
     /// default.
     pub introspections_per_minute: NonZeroU32,
+    /// Which clients may let people sign in on another device (RFC 8628); the operator's own by default.
+    pub device_clients: DeviceClients,
+    /// How long a person may take to type a user code and to sign in; 10 minutes by default.
+    pub device_lifetime: Duration,
+    /// How many device codes are kept; 10 000 by default. Of more, new ones are refused.
+    pub max_device_codes: u64,
     /// What the pages show about the operator.
     pub brand: Brand,
+}
+
+/// Which clients may use the device authorization grant. A device code needs no redirect, so the list of allowed
+/// redirects does not keep a stranger's client out: only the person's attention does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DeviceClients {
+    /// None.
+    Off,
+    /// Those that the operator registered for it.
+    #[default]
+    Operator,
+    /// Also those that registered themselves for it.
+    Any,
 }
 
 impl OAuthConfig {
@@ -73,6 +92,9 @@ impl OAuthConfig {
             max_interactions: 50_000,
             request_timeout: MINUTE / 2,
             introspections_per_minute: INTROSPECTIONS_PER_MINUTE,
+            device_clients: DeviceClients::default(),
+            device_lifetime: 10 * MINUTE,
+            max_device_codes: 10_000,
             brand: Brand::default(),
         }
     }
@@ -94,6 +116,7 @@ impl OAuthConfig {
             ("refresh_idle_lifetime", self.refresh_idle_lifetime, self.refresh_absolute_lifetime),
             ("refresh_absolute_lifetime", self.refresh_absolute_lifetime, 366 * DAY),
             ("unused_client_lifetime", self.unused_client_lifetime, 366 * DAY),
+            ("device_lifetime", self.device_lifetime, DAY / 24),
             ("request_timeout", self.request_timeout, 10 * MINUTE),
         ];
         for (field, found, max) in bounds {
@@ -104,8 +127,11 @@ impl OAuthConfig {
         if self.unused_client_lifetime <= self.interaction_lifetime {
             problems.push(ConfigProblem::ClientForgottenTooSoon);
         }
-        let numbers =
-            [("max_unused_clients", self.max_unused_clients), ("max_interactions", self.max_interactions)];
+        let numbers = [
+            ("max_unused_clients", self.max_unused_clients),
+            ("max_interactions", self.max_interactions),
+            ("max_device_codes", self.max_device_codes),
+        ];
         problems.extend(
             numbers.iter().filter(|(_, found)| *found == 0).map(|(field, _)| ConfigProblem::Zero { field }),
         );

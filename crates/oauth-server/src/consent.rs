@@ -13,15 +13,16 @@ use http::{HeaderMap, StatusCode, Uri};
 
 use crate::{
     body::read_form,
+    config::Resource,
     cookies,
     error::Unavailable,
     http_layer::RequestId,
     interaction::{Asked, Opened, PageError, resource, see_other},
-    pages::{self, ConsentPage, Destination, Form},
+    pages::{self, ConsentPage, Destination, DeviceConfirmPage, Form},
     params::Params,
     random::{Digest, secret},
     server::Server,
-    store::{GrantType, Stage},
+    store::{Client, CodeRequest, DeviceRequest, GrantType, Stage},
 };
 
 /// `GET /consent?interaction=…`
@@ -39,21 +40,24 @@ async fn show(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<Respons
     let params = Params::parse(uri.query().unwrap_or_default()).map_err(|_| PageError::Unreadable)?;
     let id = params.value("interaction").ok_or(PageError::NoInteraction)?;
     let opened = Opened::find(server, headers, id, Stage::Consent).await?;
-    let Asked::Code { client, to, request } = &opened.asked;
+    match &opened.asked {
+        Asked::Code { client, to, request } => ask_for_code(server, &opened, (client, to, request)),
+        Asked::Device { client, request } => ask_for_device(server, &opened, client, request),
+    }
+}
+
+fn ask_for_code(
+    server: &Server,
+    opened: &Opened,
+    (client, to, request): (&Client, &AllowedRedirect, &CodeRequest),
+) -> Result<Response, PageError> {
     let resource = resource(server, &request.resource)?;
-    let granted = |name: &str| request.scope.split(' ').any(|scope| scope == name);
-    let scopes: Vec<pages::Scope<'_>> = resource
-        .scopes
-        .iter()
-        .filter(|scope| granted(&scope.name))
-        .map(|scope| pages::Scope { name: &scope.name, description: scope.description.as_deref() })
-        .collect();
     let csrf = opened.csrf();
     let page = ConsentPage {
         brand: &server.config.brand,
         client: pages::Client { name: client.name.as_deref(), id_host: None, destination: destination(to) },
         service: &resource.name,
-        scopes: &scopes,
+        scopes: &scopes(resource, &request.scope),
         renewable_for: client.may(GrantType::RefreshToken).then_some(server.config.refresh_absolute_lifetime),
         person: None,
         form: Form {
@@ -62,6 +66,43 @@ async fn show(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<Respons
         },
     };
     Ok(page.respond(StatusCode::OK))
+}
+
+fn ask_for_device(
+    server: &Server,
+    opened: &Opened,
+    client: &Client,
+    request: &DeviceRequest,
+) -> Result<Response, PageError> {
+    let resource = resource(server, &request.resource)?;
+    let csrf = opened.csrf();
+    let page = DeviceConfirmPage {
+        brand: &server.config.brand,
+        client: pages::Client {
+            name: client.name.as_deref(),
+            id_host: None,
+            destination: Destination::OtherDevice,
+        },
+        service: &resource.name,
+        scopes: &scopes(resource, &request.scope),
+        user_code: &request.user_code,
+        requester: request.requester.as_deref(),
+        device: None,
+        form: Form {
+            action: "/consent",
+            hidden: &[("interaction", opened.interaction.id.as_str()), ("csrf", csrf.as_str())],
+        },
+    };
+    Ok(page.respond(StatusCode::OK))
+}
+
+/// The granted scopes of a resource, for the page.
+fn scopes<'a>(resource: &'a Resource, granted: &str) -> Vec<pages::Scope<'a>> {
+    let granted = |name: &str| granted.split(' ').any(|scope| scope == name);
+    let scopes = resource.scopes.iter().filter(|scope| granted(&scope.name));
+    scopes
+        .map(|scope| pages::Scope { name: &scope.name, description: scope.description.as_deref() })
+        .collect()
 }
 
 fn destination(to: &AllowedRedirect) -> Destination<'_> {

@@ -1,6 +1,7 @@
 //! The token endpoint (RFC 6749 §3.2): codes and refresh tokens become access tokens.
 
 mod code;
+mod device;
 mod issue;
 mod refresh;
 
@@ -14,7 +15,7 @@ use crate::{
     body::{BodyError, read_form},
     client_address::ClientAddress,
     client_authn::{ClientError, authenticate},
-    error::{Unavailable, chain, oauth_error, unavailable_json, with_retry_after},
+    error::{RETRY_AFTER, Unavailable, chain, oauth_error, unavailable_json, with_retry_after},
     http_layer::RequestId,
     params::Params,
     server::Server,
@@ -55,9 +56,30 @@ pub(crate) enum TokenError {
     /// A code or refresh token came a second time: everything issued under its grant is revoked.
     #[error("the {0} was used before; everything issued for it is revoked")]
     Replay(&'static str),
+    /// RFC 8628 §3.5: nobody has decided yet.
+    #[error("nobody has allowed the device yet: ask again after the interval")]
+    Pending,
+    /// RFC 8628 §3.5: too soon.
+    #[error("asked too early: wait five seconds longer between requests from now on")]
+    SlowDown,
+    /// RFC 8628 §3.5: somebody said no.
+    #[error("the person or their identity provider said no")]
+    AccessDenied,
+    /// RFC 8628 §3.5: nobody decided in time.
+    #[error("the device code has expired: ask for another")]
+    Expired,
+    /// The operator's limit.
+    #[error("too many device codes wait: try again later")]
+    Full,
     /// RFC 8707 §2.
     #[error("resource must be the one that was authorized")]
     Target,
+    /// RFC 8707 §2.
+    #[error("resource is not one of this server's")]
+    UnknownTarget,
+    /// None of it exists.
+    #[error("none of the requested scopes exists for this resource")]
+    UnknownScope,
     /// More than was granted.
     #[error("scope must be within what was granted")]
     Scope,
@@ -105,10 +127,10 @@ async fn answer(
     match grant_type {
         GrantType::AuthorizationCode => request.redeem_code().await,
         GrantType::RefreshToken => request.refresh().await,
-        GrantType::DeviceCode
-        | GrantType::ClientCredentials
-        | GrantType::JwtBearer
-        | GrantType::TokenExchange => Err(TokenError::GrantType),
+        GrantType::DeviceCode => request.redeem_device_code().await,
+        GrantType::ClientCredentials | GrantType::JwtBearer | GrantType::TokenExchange => {
+            Err(TokenError::GrantType)
+        }
     }
 }
 
@@ -163,16 +185,25 @@ pub(crate) fn refuse(error: &TokenError, request_id: &RequestId) -> Response {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
             return response;
         }
+        TokenError::Pending => (StatusCode::BAD_REQUEST, "authorization_pending"),
+        TokenError::SlowDown => (StatusCode::BAD_REQUEST, "slow_down"),
+        TokenError::AccessDenied => (StatusCode::BAD_REQUEST, "access_denied"),
+        TokenError::Expired => (StatusCode::BAD_REQUEST, "expired_token"),
+        TokenError::Full => {
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            let answer = oauth_error(status, "temporarily_unavailable", &error.to_string());
+            return with_retry_after(answer, RETRY_AFTER);
+        }
         TokenError::GrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
         TokenError::NotRegistered(_) => (StatusCode::BAD_REQUEST, "unauthorized_client"),
         TokenError::Grant(_) | TokenError::Replay(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
-        TokenError::Target => (StatusCode::BAD_REQUEST, "invalid_target"),
-        TokenError::Scope => (StatusCode::BAD_REQUEST, "invalid_scope"),
         TokenError::TooOften(limited) => {
             let status = StatusCode::TOO_MANY_REQUESTS;
             let response = oauth_error(status, "temporarily_unavailable", &error.to_string());
             return with_retry_after(response, limited.retry_after_seconds());
         }
+        TokenError::Target | TokenError::UnknownTarget => (StatusCode::BAD_REQUEST, "invalid_target"),
+        TokenError::Scope | TokenError::UnknownScope => (StatusCode::BAD_REQUEST, "invalid_scope"),
         TokenError::Unavailable(unavailable) | TokenError::Client(ClientError::Unavailable(unavailable)) => {
             return unavailable_json(unavailable, &request_id.0);
         }

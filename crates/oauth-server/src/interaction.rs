@@ -12,16 +12,17 @@ use secrecy::SecretString;
 use crate::{
     body::BodyError,
     clients,
+    clock::after,
     config::Resource,
-    cookies,
+    cookies, device,
     error::{RETRY_AFTER, Unavailable, chain, with_retry_after},
     http_layer::RequestId,
     identity::UpstreamError,
     pages::ErrorPage,
     params::Params,
-    random::same,
+    random::{Digest, identifier, same, secret},
     server::Server,
-    store::{Client, CodeRequest, Interaction, Purpose, Stage},
+    store::{Client, CodeRequest, DeviceRequest, Interaction, Purpose, Stage},
 };
 
 /// Why a page cannot be shown or its form not be accepted. Nobody is redirected for it.
@@ -49,6 +50,9 @@ pub(crate) enum PageError {
     /// Passwords were tried too often.
     #[error(transparent)]
     TooManyAttempts(#[from] Limited),
+    /// No device can be connected here.
+    #[error("the device authorization grant is off")]
+    NoDevices,
     /// The identity source does not exist or did not send this answer.
     #[error("the identity source is unknown")]
     UnknownSource,
@@ -145,6 +149,12 @@ impl PageError {
                 text: "Signing in was tried too often in a short time.",
                 remedy: "Wait a minute, go back and try again.",
             },
+            Self::NoDevices => Words {
+                status: StatusCode::NOT_FOUND,
+                title: "Devices cannot be connected here",
+                text: "This server does not let programs on other devices in by a code.",
+                remedy: "Ask whoever runs this server how to connect the device.",
+            },
             Self::UnknownSource => Words {
                 status: StatusCode::NOT_FOUND,
                 title: "There is no such way to sign in",
@@ -171,6 +181,24 @@ impl PageError {
             },
         }
     }
+}
+
+/// Begins an interaction in this browser, with the question whether the person wants it.
+pub(crate) async fn begin(server: &Server, purpose: Purpose) -> Result<Response, Unavailable> {
+    let now = server.now();
+    let cookie = secret(server.randomness.as_ref())?;
+    let interaction = Interaction {
+        id: identifier(server.randomness.as_ref())?,
+        stage: Stage::Consent,
+        cookie: Digest::of(&cookie),
+        purpose,
+        created_at: now,
+        expires_at: after(now, server.config.interaction_lifetime),
+    };
+    let capacity = server.config.max_interactions;
+    server.store.insert_interaction(&interaction, capacity).await?;
+    let set_cookie = cookies::set(&server.config, Stage::Consent, &interaction.id, &cookie);
+    Ok(see_other(&format!("/consent?interaction={}", interaction.id), set_cookie))
 }
 
 /// An unexpired interaction of the browser that sent the request.
@@ -228,21 +256,30 @@ impl Opened {
         reason: &'static str,
     ) -> Result<Response, PageError> {
         let event = self.event(action, Outcome::Denied, request_id).reason(reason);
+        match &self.asked {
+            Asked::Code { to, request, .. } => self.cancel_code(server, to, request, &event).await,
+            Asked::Device { client, request } => device::deny(server, self, (client, request), &event).await,
+        }
+    }
+
+    async fn cancel_code(
+        &self,
+        server: &Server,
+        to: &AllowedRedirect,
+        request: &CodeRequest,
+        event: &Event,
+    ) -> Result<Response, PageError> {
         let confirm = || server.record(event.clone());
         let cancelled =
             server.store.cancel_interaction(&self.interaction.id, &self.interaction.cookie, &confirm).await;
         if !cancelled.map_err(Unavailable::from)? {
             return Err(PageError::NoInteraction);
         }
-        let mut response = match &self.asked {
-            Asked::Code { to, request, .. } => {
-                let parameters = [
-                    ("error", "access_denied"),
-                    ("error_description", "the person or their identity provider said no"),
-                ];
-                respond_to_client(server, to, request.state.as_deref(), &parameters)
-            }
-        };
+        let parameters = [
+            ("error", "access_denied"),
+            ("error_description", "the person or their identity provider said no"),
+        ];
+        let mut response = respond_to_client(server, to, request.state.as_deref(), &parameters);
         self.clear_cookie(server, &mut response);
         Ok(response)
     }
@@ -257,17 +294,21 @@ impl Opened {
 
     /// An event about this request, before it is known who the person is.
     pub(crate) fn event(&self, action: Action, outcome: Outcome, request_id: &RequestId) -> Event {
-        let Asked::Code { client, request, .. } = &self.asked;
+        let (client, resource) = match &self.asked {
+            Asked::Code { client, request, .. } => (client, &request.resource),
+            Asked::Device { client, request } => (client, &request.resource),
+        };
         let party = Party { client: Some(client.id.clone()), ..Party::default() };
         Event::new(action, outcome, Arc::new(party))
             .request_id(request_id.0.as_str())
-            .target(request.resource.as_str())
+            .target(resource.as_str())
     }
 
     /// The name of the client that the person would let in.
     pub(crate) fn client_name(&self) -> Option<&str> {
-        let Asked::Code { client, .. } = &self.asked;
-        client.name.as_deref()
+        match &self.asked {
+            Asked::Code { client, .. } | Asked::Device { client, .. } => client.name.as_deref(),
+        }
     }
 }
 
@@ -276,11 +317,19 @@ impl Opened {
 pub(crate) enum Asked {
     /// A code for a client.
     Code { client: Client, to: AllowedRedirect, request: CodeRequest },
+    /// Letting a client on another device in.
+    Device { client: Client, request: DeviceRequest },
 }
 
 impl Asked {
     async fn new(server: &Server, purpose: &Purpose) -> Result<Self, PageError> {
         match purpose {
+            Purpose::Device(request) => {
+                let client = clients::find(server, &request.client_id).await?;
+                let client = client.filter(|client| device::is_allowed(server, client));
+                let client = client.ok_or(PageError::UnknownClient)?;
+                Ok(Self::Device { client, request: request.clone() })
+            }
             Purpose::Code(request) => {
                 let client = clients::find(server, &request.client_id).await?;
                 let client = client.ok_or(PageError::UnknownClient)?;

@@ -10,6 +10,7 @@
 //! | `/register`, `/auth/register` | dynamic registration (RFC 7591) |
 //! | `/authorize`, `/connect/authorize` | authorization code with PKCE S256 and `resource` (RFC 8707) |
 //! | `/consent`, `/sign-in`, `/callback/<source>` | the pages on the way to a code |
+//! | `/device_authorization`, `/auth/device_authorization`, `/device` | sign-in on another device (RFC 8628) |
 //! | `/token`, `/auth/token` | codes and refresh tokens to RFC 9068 access tokens |
 //! | `/revoke`, `/auth/revoke` | RFC 7009 |
 //! | `/introspect`, `/auth/introspect` | RFC 7662 |
@@ -94,6 +95,7 @@ mod clock;
 mod config;
 mod consent;
 mod cookies;
+mod device;
 mod error;
 mod exchange;
 mod http_layer;
@@ -118,7 +120,9 @@ mod token;
 
 pub use client_address::ClientAddress;
 pub use clock::Clock;
-pub use config::{ConfigProblem, ConfigProblems, OAuthConfig, Resource, ScopeText, SigningAlgorithm};
+pub use config::{
+    ConfigProblem, ConfigProblems, DeviceClients, OAuthConfig, Resource, ScopeText, SigningAlgorithm,
+};
 pub use http_layer::RequestId;
 pub use keys::{KeyError, KeyRing};
 pub use pages::{Brand, BrandError};

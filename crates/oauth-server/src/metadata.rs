@@ -9,7 +9,11 @@ use axum::{
 use http::{HeaderValue, header};
 use serde_json::{Map, Value, json};
 
-use crate::{config::OAuthConfig, server::Server};
+use crate::{
+    config::{DeviceClients, OAuthConfig},
+    server::Server,
+    store::GrantType,
+};
 
 /// How long the documents may be cached: a removed key is gone everywhere within this time (SEC-28).
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
@@ -46,6 +50,16 @@ fn common(config: &OAuthConfig) -> Map<String, Value> {
     let resources: Vec<&str> = config.resources.iter().map(|resource| resource.uri.as_str()).collect();
     let confidential = ["client_secret_basic", "client_secret_post"];
     let authentication = json!([&["none"], &confidential[..]].concat());
+    let mut grant_types = vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
+    let mut endpoints = Map::new();
+    if config.device_clients != DeviceClients::Off {
+        grant_types.push(GrantType::DeviceCode);
+        endpoints.insert(
+            "device_authorization_endpoint".to_owned(),
+            config.url_of("/device_authorization").into(),
+        );
+    }
+    let grant_types: Vec<&str> = grant_types.into_iter().map(GrantType::as_str).collect();
     [
         ("issuer", json!(config.public_url)),
         ("authorization_endpoint", json!(config.url_of("/authorize"))),
@@ -57,7 +71,7 @@ fn common(config: &OAuthConfig) -> Map<String, Value> {
         ("scopes_supported", json!(scopes)),
         ("response_types_supported", json!(["code"])),
         ("response_modes_supported", json!(["query"])),
-        ("grant_types_supported", json!(["authorization_code", "refresh_token"])),
+        ("grant_types_supported", json!(grant_types)),
         ("token_endpoint_auth_methods_supported", authentication.clone()),
         ("revocation_endpoint_auth_methods_supported", authentication),
         ("introspection_endpoint_auth_methods_supported", json!(confidential)),
@@ -68,6 +82,7 @@ fn common(config: &OAuthConfig) -> Map<String, Value> {
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
+    .chain(endpoints)
     .collect()
 }
 

@@ -4,7 +4,6 @@
 //! template engine, and what a stranger chose (a client's name, a host) also passes [`display`] first.
 
 mod brand;
-#[cfg_attr(not(test), expect(dead_code, reason = "for the device authorization grant"))]
 mod device;
 mod display;
 mod html;
@@ -15,7 +14,6 @@ mod view;
 mod tests;
 
 pub use brand::{Brand, BrandError};
-#[cfg_attr(not(test), expect(unused_imports, reason = "for the device authorization grant"))]
 pub(crate) use device::{DeviceCodePage, DeviceConfirmPage, DevicePage};
 pub(crate) use view::{
     ChooserPage, Client, ConsentPage, Destination, ErrorPage, Form, Provider, Scope, SignInPage,

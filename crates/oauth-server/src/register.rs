@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     body::{BodyError, read},
     clock::{before, unix_seconds},
-    config::is_scope_token,
+    config::{DeviceClients, is_scope_token},
     error::{RETRY_AFTER, Unavailable, json_no_store, oauth_error, unavailable_json, with_retry_after},
     http_layer::RequestId,
     random::{Digest, identifier, secret},
@@ -117,7 +117,7 @@ async fn try_register(
 ) -> Result<Value, RegisterError> {
     let body = read(headers, body, "application/json", MAX_BODY).await?;
     let metadata = parse(&body)?;
-    let grant_types = grant_types(&metadata)?;
+    let grant_types = grant_types(server, &metadata)?;
     check_texts(&metadata)?;
     let (kept, dropped) = judge_redirects(server, &metadata)?;
     let (authentication, client_secret) = authentication(server, &metadata)?;
@@ -165,8 +165,11 @@ fn parse(body: &[u8]) -> Result<Metadata, RegisterError> {
 }
 
 /// Unknown grants are tolerated, as clients list what they can do elsewhere. Absent means both that need a redirect.
-fn grant_types(metadata: &Metadata) -> Result<BTreeSet<GrantType>, RegisterError> {
-    let offered = [GrantType::AuthorizationCode, GrantType::RefreshToken];
+fn grant_types(server: &Server, metadata: &Metadata) -> Result<BTreeSet<GrantType>, RegisterError> {
+    let mut offered = vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
+    if server.config.device_clients == DeviceClients::Any && metadata.grant_types.is_some() {
+        offered.push(GrantType::DeviceCode);
+    }
     let listed = |wanted: &str, list: &Option<Vec<String>>| {
         list.as_ref().is_none_or(|list| list.iter().any(|found| found == wanted))
     };

@@ -21,7 +21,7 @@ use crate::{
     authorize, callback,
     clock::{Clock, before},
     config::{ConfigProblems, OAuthConfig},
-    consent,
+    consent, device,
     error::chain,
     exchange, http_layer,
     identity::IdentitySource,
@@ -129,6 +129,7 @@ pub(crate) struct Server {
     pub(crate) passwords: PasswordCheck,
     /// Questions about tokens, by client.
     pub(crate) introspections: RateByName,
+    pub(crate) device_attempts: device::Attempts,
 }
 
 impl OAuthServer {
@@ -163,6 +164,7 @@ impl OAuthServer {
             revocations,
             passwords: PasswordCheck::new(),
             introspections,
+            device_attempts: device::Attempts::new(),
         })))
     }
 
@@ -176,6 +178,8 @@ impl OAuthServer {
             .route("/auth/.well-known/jwks.json", get(metadata::jwks))
             .route("/register", post(register::register))
             .route("/auth/register", post(register::register))
+            .route("/device_authorization", post(device::authorize))
+            .route("/auth/device_authorization", post(device::authorize))
             .route("/token", post(exchange::token))
             .route("/auth/token", post(exchange::token))
             .route("/revoke", post(revoke::revoke))
@@ -189,6 +193,7 @@ impl OAuthServer {
             .route("/connect/authorize", get(authorize::by_query).post(authorize::by_form))
             .route("/consent", get(consent::ask).post(consent::decide))
             .route("/sign-in", get(sign_in::start).post(sign_in::submit))
+            .route("/device", get(device::ask).post(device::submit))
             .route("/callback/{source}", get(callback::callback))
             .layer(middleware::from_fn_with_state(Arc::clone(&self.0), http_layer::page_in_time));
         for_browser_clients
@@ -293,6 +298,7 @@ impl Server {
         Ok(store.prune_interactions(now, PRUNE_BATCH).await?
             + store.prune_grants(now, PRUNE_BATCH).await?
             + store.prune_clients(unused_before, PRUNE_BATCH).await?
+            + store.prune_devices(now, PRUNE_BATCH).await?
             + store.prune_one_time(now, PRUNE_BATCH).await?)
     }
 

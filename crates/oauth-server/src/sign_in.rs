@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{
     body::read_form,
     clock::after,
-    cookies,
+    cookies, device,
     error::Unavailable,
     http_layer::RequestId,
     identity::{Identity, IdentitySource, OidcUpstream},
@@ -187,8 +187,14 @@ pub(crate) async fn finish(
 ) -> Result<Response, PageError> {
     match &opened.asked {
         Asked::Code { client, to, request } => {
-            let grant = new_grant(server, client, request, signed_in)?;
+            let asked = (client, request.resource.as_str(), request.scope.as_str());
+            let grant = new_grant(server, GrantKind::Code, asked, signed_in)?;
             issue_code(server, request_id, opened, to, request, &grant).await
+        }
+        Asked::Device { client, request } => {
+            let asked = (client, request.resource.as_str(), request.scope.as_str());
+            let grant = new_grant(server, GrantKind::Device, asked, signed_in)?;
+            device::approve(server, request_id, opened, (client, request), &grant).await
         }
     }
 }
@@ -240,8 +246,8 @@ async fn issue_code(
 
 fn new_grant(
     server: &Server,
-    client: &Client,
-    request: &CodeRequest,
+    kind: GrantKind,
+    (client, resource, scope): (&Client, &str, &str),
     signed_in: SignedIn,
 ) -> Result<Grant, Unavailable> {
     let now = server.now();
@@ -250,12 +256,12 @@ fn new_grant(
         client_id: client.id.clone(),
         identity: signed_in.identity,
         identity_source: signed_in.source,
-        resource: request.resource.clone(),
-        scope: request.scope.clone(),
+        resource: resource.to_owned(),
+        scope: scope.to_owned(),
         authenticated_at: now,
         expires_at: after(now, server.config.refresh_absolute_lifetime),
         revoked_at: None,
-        kind: GrantKind::Code,
+        kind,
         last_used_at: None,
         dpop_jkt: None,
         device: None,

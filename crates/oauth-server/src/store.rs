@@ -15,6 +15,7 @@
 mod clients;
 #[cfg(feature = "sea-orm")]
 mod database;
+mod devices;
 mod grants;
 mod interactions;
 mod keys;
@@ -31,8 +32,9 @@ pub use clients::{
 };
 #[cfg(feature = "sea-orm")]
 pub use database::{SeaOrmStore, connect_options, migrations};
+pub use devices::{DeviceCode, DeviceState, DeviceStore};
 pub use grants::{Code, Grant, GrantKind, GrantStore, RefreshToken, UsedAssertion};
-pub use interactions::{CodeRequest, Interaction, InteractionStore, Purpose, Stage};
+pub use interactions::{CodeRequest, DeviceRequest, Interaction, InteractionStore, Purpose, Stage};
 pub use keys::{KeyStore, SigningKeyRecord};
 pub use memory::MemoryStore;
 pub use one_time::OneTimeStore;
@@ -66,9 +68,12 @@ pub enum StoreError {
 }
 
 /// Everything that the server keeps.
-pub trait Store: ClientStore + InteractionStore + GrantStore + KeyStore + OneTimeStore + SecretStore {}
+pub trait Store:
+    ClientStore + DeviceStore + GrantStore + InteractionStore + KeyStore + OneTimeStore + SecretStore
+{
+}
 
 impl<S> Store for S where
-    S: ClientStore + InteractionStore + GrantStore + KeyStore + OneTimeStore + SecretStore
+    S: ClientStore + DeviceStore + GrantStore + InteractionStore + KeyStore + OneTimeStore + SecretStore
 {
 }

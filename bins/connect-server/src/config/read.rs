@@ -11,8 +11,8 @@ use connect_hosts::AllowedHosts;
 use settings::{Section, Span};
 
 use super::{
-    Algorithm, Brand, Config, Database, DatabaseUrl, IdentityProvider, Listen, Log, Origin, PublicUrl,
-    Service, ServicePath, Slug, StaticUser, Tokens, TrustedIssuer, UpstreamUrl, values,
+    Algorithm, Brand, Config, Database, DatabaseUrl, Device, DeviceClients, IdentityProvider, Listen, Log,
+    Origin, PublicUrl, Service, ServicePath, Slug, StaticUser, Tokens, TrustedIssuer, UpstreamUrl, values,
 };
 
 /// Everything, or `None` where something that is needed is missing or wrong.
@@ -25,6 +25,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
     let audit_file = root.section("audit").path("file", "the path of a file to append to");
     let log = log(root.section("log"));
     let tokens = tokens(root.section("tokens"));
+    let device = device(root.section("device"));
     let identity_providers = all(root.sections("identity_provider"), identity_provider);
     let static_users = all(root.sections("static_user"), static_user);
     let trusted_issuers = all(root.sections("trusted_issuer"), trusted_issuer);
@@ -56,6 +57,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
         audit_file,
         log: log?,
         tokens: tokens?,
+        device: device?,
         identity_providers: identity_providers?,
         static_users: static_users?,
         trusted_issuers: trusted_issuers?,
@@ -208,6 +210,16 @@ fn tokens(mut section: Section<'_>) -> Option<Tokens> {
         refresh_absolute: absolute,
         dpop_nonce_required: dpop_nonce? == values::DpopNonce::Required,
     })
+}
+
+fn device(mut section: Section<'_>) -> Option<Device> {
+    let clients = section.or("clients", "\"off\", \"operator\" or \"any\"", DeviceClients::Operator);
+    let lifetime = section.or("lifetime", SPAN, Span(Duration::from_mins(10)))?.0;
+    let bounds = Duration::from_mins(1)..=Duration::from_hours(1);
+    if !bounds.contains(&lifetime) {
+        section.contradiction("lifetime", &format!("{} seconds", lifetime.as_secs()), "between 1m and 1h");
+    }
+    Some(Device { clients: clients?, lifetime })
 }
 
 const POINTER: &str = "a JSON pointer such as \"/org_id\"";

@@ -226,6 +226,30 @@ impl FromStr for Algorithm {
     }
 }
 
+/// Which clients may let people sign in on another device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceClients {
+    /// None.
+    Off,
+    /// Those that the operator registered for it.
+    Operator,
+    /// Also those that registered themselves.
+    Any,
+}
+
+impl FromStr for DeviceClients {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self::Off),
+            "operator" => Ok(Self::Operator),
+            "any" => Ok(Self::Any),
+            _ => Err(Invalid),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     Json,

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use audit::AuditLog;
 use connect_hosts::RedirectPolicy;
 use oauth_server::{
-    Brand, OAuthConfig, OAuthServer, Parts, Resource, ScopeText, SigningAlgorithm, SystemRandomness,
+    Brand, DeviceClients, OAuthConfig, OAuthServer, Parts, Resource, ScopeText, SigningAlgorithm,
+    SystemRandomness,
     identity::{IdentitySource, OidcUpstream, OidcUpstreamConfig, StaticUser, StaticUsers},
     store::SeaOrmStore,
 };
@@ -50,6 +51,12 @@ fn oauth_config(config: &Config) -> Result<OAuthConfig, StartError> {
         Algorithm::Es256 => SigningAlgorithm::Es256,
         Algorithm::EdDsa => SigningAlgorithm::EdDsa,
     };
+    oauth.device_clients = match config.device.clients {
+        config::DeviceClients::Off => DeviceClients::Off,
+        config::DeviceClients::Operator => DeviceClients::Operator,
+        config::DeviceClients::Any => DeviceClients::Any,
+    };
+    oauth.device_lifetime = config.device.lifetime;
     oauth.brand = Brand::new(&config.brand.name, config.brand.support_link.as_deref())?;
     Ok(oauth)
 }

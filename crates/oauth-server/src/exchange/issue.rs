@@ -11,10 +11,11 @@ use serde_json::json;
 use super::{CODE, REFRESH_TOKEN, TokenError, TokenRequest};
 use crate::{
     clock::after,
+    device,
     error::{Unavailable, json_no_store},
     random::{Digest, secret},
     sign_in::party_of,
-    store::{Client, Grant, RefreshToken},
+    store::{Client, Grant, GrantKind, RefreshToken},
     token::{self, AccessToken, Subject},
 };
 
@@ -30,8 +31,16 @@ impl TokenRequest<'_> {
     pub(super) fn is_in_force(&self, grant: &Grant, now: SystemTime) -> bool {
         let resource = self.server.config.resources.iter().any(|resource| resource.uri == grant.resource);
         let source = self.server.identity_sources.iter().any(|source| source.id() == grant.identity_source);
-        let listed =
-            self.client.redirect_uris.iter().any(|redirect| self.server.redirects.check(redirect).is_ok());
+        let listed = match grant.kind {
+            GrantKind::Code => {
+                let mut redirects = self.client.redirect_uris.iter();
+                redirects.any(|redirect| self.server.redirects.check(redirect).is_ok())
+            }
+            // It needs no redirect.
+            GrantKind::Device => device::is_allowed(self.server, &self.client),
+            // One access token and nothing after it.
+            GrantKind::ClientCredentials | GrantKind::Workload | GrantKind::IdentityAssertion => false,
+        };
         grant.revoked_at.is_none() && grant.expires_at > now && resource && source && listed
     }
 

@@ -21,7 +21,6 @@ pub(crate) enum Destination<'a> {
     /// A loopback redirect: whatever program listens there.
     ThisComputer,
     /// The device that shows the person a code.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the device authorization grant"))]
     OtherDevice,
     /// An https redirect, by its host.
     Web(&'a str),

@@ -7,6 +7,7 @@
 //! In the tables times are milliseconds since 1970, digests base64url, lists and objects JSON text.
 
 mod clients;
+mod devices;
 mod grants;
 mod interactions;
 mod keys;

@@ -68,6 +68,8 @@ pub enum GrantKind {
     /// A person signed in in a browser and a client got a code.
     #[default]
     Code,
+    /// A person let a device in (RFC 8628).
+    Device,
     /// A client acts for itself (RFC 6749 §4.4).
     ClientCredentials,
     /// A workload proved who it is to its own issuer (RFC 7523).

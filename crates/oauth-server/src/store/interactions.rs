@@ -85,6 +85,25 @@ pub struct Interaction {
 pub enum Purpose {
     /// A code for a client.
     Code(CodeRequest),
+    /// Letting a client on another device in.
+    Device(DeviceRequest),
+}
+
+/// What a person who typed a user code is asked (RFC 8628 §3.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceRequest {
+    /// The digest of the device code.
+    pub device: Digest,
+    /// The user code, for the person to compare.
+    pub user_code: String,
+    /// The client that asked.
+    pub client_id: String,
+    /// The canonical resource.
+    pub resource: String,
+    /// The scopes that will be granted, separated by spaces.
+    pub scope: String,
+    /// The address that asked.
+    pub requester: Option<String>,
 }
 
 /// An authorization request that was accepted (RFC 6749 §4.1.1).

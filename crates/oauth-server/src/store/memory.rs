@@ -1,6 +1,7 @@
 //! A store that forgets everything when the process ends: for tests and demonstrations.
 
 mod clients;
+mod devices;
 mod grants;
 mod interactions;
 mod keys;
@@ -13,7 +14,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Client, Code, Grant, Interaction, RefreshToken, SecretRecord, SigningKeyRecord};
+use super::{Client, Code, DeviceCode, Grant, Interaction, RefreshToken, SecretRecord, SigningKeyRecord};
 use crate::random::Digest;
 
 /// Keeps everything in one locked set of maps.
@@ -26,6 +27,7 @@ struct Tables {
     interactions: HashMap<String, Interaction>,
     grants: HashMap<String, Grant>,
     codes: HashMap<Digest, Code>,
+    devices: HashMap<Digest, DeviceCode>,
     refresh_tokens: HashMap<Digest, RefreshToken>,
     signing_keys: Vec<SigningKeyRecord>,
     one_time: HashMap<Digest, SystemTime>,

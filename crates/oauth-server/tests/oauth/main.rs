@@ -5,6 +5,7 @@
 
 mod authorize;
 mod concurrency;
+mod device;
 mod discovery;
 mod flow;
 mod hostile;

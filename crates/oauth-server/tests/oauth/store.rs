@@ -12,9 +12,9 @@ use oauth_server::{
     Digest, KeyRing, SigningAlgorithm,
     identity::Identity,
     store::{
-        Client, ClientAuthentication, ClientOrigin, ClientSettings, Code, CodeRequest, Grant, GrantKind,
-        GrantType, Interaction, MemoryStore, Purpose, RefreshToken, SecretMethod, SecretRecord, Stage, Store,
-        StoreError,
+        Client, ClientAuthentication, ClientOrigin, ClientSettings, Code, CodeRequest, DeviceCode,
+        DeviceState, Grant, GrantKind, GrantType, Interaction, MemoryStore, Purpose, RefreshToken,
+        SecretMethod, SecretRecord, Stage, Store, StoreError,
     },
 };
 use pg_fixture::PgCluster;
@@ -144,6 +144,7 @@ async fn suite(store: &dyn Store) {
     single::suite(store).await;
     unconfirmed(store).await;
     keys(store).await;
+    devices(store).await;
     one_time(store).await;
     secrets(store).await;
     pruning(store).await;
@@ -305,6 +306,79 @@ async fn keys(store: &dyn Store) {
     let keys = store.signing_keys().await.unwrap();
     assert_eq!(keys.len(), 2);
     assert!(keys.iter().all(|key| key.current));
+}
+
+fn device(name: &str) -> DeviceCode {
+    DeviceCode {
+        digest: digest(name),
+        user_code: digest(&format!("user {name}")),
+        client_id: "c".into(),
+        resource: "https://r".into(),
+        scope: "a b".into(),
+        requester: Some("192.0.2.1".into()),
+        state: DeviceState::Waiting,
+        grant_id: None,
+        interval: Duration::from_secs(5),
+        polled_at: None,
+        expires_at: now() + 10 * MINUTE,
+    }
+}
+
+/// An interaction in the sign-in stage.
+async fn signing_in(store: &dyn Store, id: &str) {
+    store.insert_interaction(&interaction(id), 100).await.unwrap();
+    assert!(
+        store.approve_interaction(id, &digest("consent"), &digest("sign-in"), now(), &yes).await.unwrap()
+    );
+}
+
+async fn devices(store: &dyn Store) {
+    let (late, consent, sign_in) = (now() + 10 * MINUTE, digest("consent"), digest("sign-in"));
+    assert!(store.insert_device(&device("d"), 2, &yes).await.unwrap());
+    let taken = DeviceCode { user_code: digest("user d"), ..device("taken") };
+    assert!(!store.insert_device(&taken, 2, &yes).await.unwrap(), "the user code is taken");
+    assert!(store.insert_device(&device("e"), 2, &yes).await.unwrap());
+    assert!(!store.insert_device(&device("f"), 2, &yes).await.unwrap(), "full");
+    assert_eq!(store.device_by_user_code(&digest("user d")).await.unwrap(), Some(device("d")));
+    assert_eq!(store.device(&digest("d")).await.unwrap(), Some((device("d"), None)));
+
+    let poll =
+        async |seen, at| store.note_poll(&digest("d"), seen, at, Duration::from_secs(10)).await.unwrap();
+    assert!(poll(None, now()).await);
+    assert!(!poll(None, now()).await, "somebody else asked meanwhile");
+    assert!(poll(Some(now()), now() + MINUTE).await);
+    let (found, _) = store.device(&digest("d")).await.unwrap().unwrap();
+    assert_eq!((found.polled_at, found.interval.as_secs()), (Some(now() + MINUTE), 10));
+
+    signing_in(store, "device").await;
+    let approve = async |cookie, name, at| {
+        let interaction = ("device", cookie);
+        store.approve_device(interaction, &digest(name), &grant("gd"), at, &yes).await.unwrap()
+    };
+    assert!(!approve(&consent, "d", now()).await, "another browser");
+    assert!(!approve(&sign_in, "unknown", now()).await);
+    assert!(!approve(&sign_in, "d", late).await, "expired");
+    assert!(!store.redeem_device(&digest("d"), None, now(), &yes).await.unwrap(), "before approval");
+    assert!(approve(&sign_in, "d", now()).await);
+    assert!(!approve(&sign_in, "d", now()).await, "twice");
+    let (found, approved) = store.device(&digest("d")).await.unwrap().unwrap();
+    assert_eq!((found.state, approved), (DeviceState::Approved, Some(grant("gd"))));
+
+    let refresh = refresh_token("rd", "gd");
+    let exchange = async |at| store.redeem_device(&digest("d"), Some(&refresh), at, &yes).await.unwrap();
+    assert!(!exchange(late).await, "expired");
+    let results = futures_util::future::join_all((0..10).map(|_| exchange(now()))).await;
+    assert_eq!(results.into_iter().filter(|first| *first).count(), 1, "at once");
+    assert!(store.refresh_token(&refresh.digest).await.unwrap().is_some());
+
+    signing_in(store, "no").await;
+    let deny = async |name| store.deny_device(("no", &sign_in), &digest(name), &yes).await.unwrap();
+    assert!(!deny("d").await, "decided already");
+    assert!(deny("e").await);
+    assert_eq!(store.device(&digest("e")).await.unwrap().unwrap().0.state, DeviceState::Denied);
+    assert_eq!(store.prune_devices(now(), 100).await.unwrap(), 0);
+    assert_eq!(store.prune_devices(late, 1).await.unwrap(), 1, "a batch of one");
+    assert_eq!(store.prune_devices(late, 100).await.unwrap(), 1);
 }
 
 async fn one_time(store: &dyn Store) {

@@ -3,7 +3,10 @@
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, sea_query::ExprTrait};
+use sea_orm::{
+    ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait},
+};
 
 use super::{SeaOrmStore, commit, delete_first, digest, from_json, in_turn, insert, to_json};
 use crate::{
@@ -79,6 +82,21 @@ impl ClientStore for SeaOrmStore {
             .and(client::Column::RegisteredAt.lt(to_millis(unused_before)));
         delete_first::<client::Entity>(&self.db, &unused, client::Column::RegisteredAt, batch).await
     }
+}
+
+/// Notes when a person first signed in with a client.
+pub(super) async fn mark_used(
+    id: &str,
+    now: SystemTime,
+    transaction: &DatabaseTransaction,
+) -> Result<(), StoreError> {
+    client::Entity::update_many()
+        .col_expr(client::Column::FirstUsedAt, Expr::value(to_millis(now)))
+        .filter(client::Column::Id.eq(id))
+        .filter(client::Column::FirstUsedAt.is_null())
+        .exec(transaction)
+        .await?;
+    Ok(())
 }
 
 fn to_row(client: &Client) -> Result<client::Model, StoreError> {

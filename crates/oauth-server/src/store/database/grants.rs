@@ -226,7 +226,7 @@ impl GrantStore for SeaOrmStore {
 }
 
 /// The identifiers of the grants that are neither revoked nor expired.
-fn in_force(now: SystemTime) -> SelectStatement {
+pub(super) fn in_force(now: SystemTime) -> SelectStatement {
     Query::select()
         .column(grant::Column::Id)
         .from(grant::Entity)
@@ -312,7 +312,7 @@ fn code_of(row: code::Model) -> Result<Code, StoreError> {
     })
 }
 
-fn refresh_token_row(token: &RefreshToken) -> refresh_token::Model {
+pub(super) fn refresh_token_row(token: &RefreshToken) -> refresh_token::Model {
     refresh_token::Model {
         digest: token.digest.to_text(),
         grant_id: token.grant_id.clone(),

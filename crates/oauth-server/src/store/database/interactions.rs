@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, PaginatorTrait, QueryFilter, sea_query::Expr};
 
-use super::{SeaOrmStore, clients::client, commit, delete_first, digest, from_json, grants, insert, to_json};
+use super::{SeaOrmStore, clients, commit, delete_first, digest, from_json, grants, insert, to_json};
 use crate::{
     clock::{from_millis, to_millis},
     random::Digest,
@@ -112,12 +112,7 @@ impl InteractionStore for SeaOrmStore {
         }
         insert(grant_row, &transaction).await?;
         insert(grants::code_row(code), &transaction).await?;
-        client::Entity::update_many()
-            .col_expr(client::Column::FirstUsedAt, Expr::value(to_millis(now)))
-            .filter(client::Column::Id.eq(grant.client_id.as_str()))
-            .filter(client::Column::FirstUsedAt.is_null())
-            .exec(&transaction)
-            .await?;
+        clients::mark_used(&grant.client_id, now, &transaction).await?;
         commit(transaction, confirm).await
     }
 

@@ -1,5 +1,6 @@
 //! How the tables come to be. A migration that was released is never edited: a change is a new one.
 
+mod devices;
 mod purposes;
 
 use sea_orm_migration::{prelude::*, schema};
@@ -14,7 +15,7 @@ use super::{
 /// The migrations of this crate, for the binary to run among its own. Their names start with `oauth_`.
 #[must_use]
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(CreateTables), Box::new(purposes::Purposes)]
+    vec![Box::new(CreateTables), Box::new(purposes::Purposes), Box::new(devices::Devices)]
 }
 
 struct CreateTables;
