@@ -1,7 +1,7 @@
 // A certified client for those who send each request themselves.
 import * as oauth from 'oauth4webapi';
 
-import { main } from './oauth.mjs';
+import { main } from './flows.mjs';
 
 /** The server is on loopback, without TLS. */
 const INSECURE = { [oauth.allowInsecureRequests]: true };
@@ -10,6 +10,7 @@ const AUTHENTICATIONS = {
   none: () => oauth.None(),
   client_secret_basic: ({ client_secret: secret }) => oauth.ClientSecretBasic(secret),
   client_secret_post: ({ client_secret: secret }) => oauth.ClientSecretPost(secret),
+  private_key_jwt: (_, key) => oauth.PrivateKeyJwt(key),
 };
 
 async function discover(issuer, algorithm = 'oauth2') {
@@ -19,10 +20,12 @@ async function discover(issuer, algorithm = 'oauth2') {
 }
 
 class Client {
-  constructor(server, metadata) {
-    this.server = server;
+  constructor(server, metadata, { key, dpop }) {
     this.metadata = metadata;
-    this.authentication = AUTHENTICATIONS[metadata.token_endpoint_auth_method](metadata);
+    this.server = server;
+    const authentication = AUTHENTICATIONS[metadata.token_endpoint_auth_method](metadata, key);
+    this.party = [server, metadata, authentication];
+    this.options = { ...INSECURE, DPoP: dpop && oauth.DPoP(metadata, dpop) };
   }
 
   authorizationUrl(parameters) {
@@ -31,30 +34,56 @@ class Client {
     return url;
   }
 
-  async redeem(arrived, { verifier, state, redirect, resource }) {
-    const { server, metadata, authentication } = this;
-    const answered = oauth.validateAuthResponse(server, metadata, arrived, state);
-    const options = { additionalParameters: { resource }, ...INSECURE };
-    const answer = await oauth.authorizationCodeGrantRequest(
-      server, metadata, authentication, answered, redirect, verifier, options,
+  async pushedUrl(parameters) {
+    const asked = { response_type: 'code', ...parameters };
+    const { request_uri: uri } = await this.sent(
+      () => oauth.pushedAuthorizationRequest(...this.party, asked, this.options),
+      oauth.processPushedAuthorizationResponse,
     );
-    const tokens = await oauth.processAuthorizationCodeResponse(server, metadata, answer);
-    await this.accept(tokens, resource);
+    const url = new URL(this.server.authorization_endpoint);
+    url.search = new URLSearchParams({ client_id: this.metadata.client_id, request_uri: uri });
+    return url;
+  }
+
+  async redeem(arrived, { verifier, state, nonce, redirect, resource }) {
+    const answered = oauth.validateAuthResponse(this.server, this.metadata, arrived, state);
+    const options = { ...this.options, additionalParameters: { resource } };
+    const tokens = await this.sent(
+      () => oauth.authorizationCodeGrantRequest(...this.party, answered, redirect, verifier, options),
+      (server, metadata, answer) => oauth.processAuthorizationCodeResponse(server, metadata, answer, {
+        expectedNonce: nonce, requireIdToken: nonce !== undefined,
+      }),
+    );
+    if (!this.options.DPoP) await this.accept(tokens, resource);
     return tokens;
   }
 
-  async refresh(token, parameters = {}) {
-    const { server, metadata, authentication } = this;
-    const options = { additionalParameters: parameters, ...INSECURE };
-    const answer = await oauth.refreshTokenGrantRequest(server, metadata, authentication, token, options);
-    return oauth.processRefreshTokenResponse(server, metadata, answer);
+  refresh(token, parameters = {}) {
+    const options = { ...this.options, additionalParameters: parameters };
+    return this.sent(
+      () => oauth.refreshTokenGrantRequest(...this.party, token, options), oauth.processRefreshTokenResponse,
+    );
   }
 
   async revoke(token) {
-    const { server, metadata, authentication } = this;
-    await oauth.processRevocationResponse(
-      await oauth.revocationRequest(server, metadata, authentication, token, INSECURE),
+    await oauth.processRevocationResponse(await oauth.revocationRequest(...this.party, token, INSECURE));
+  }
+
+  introspect(token) {
+    return this.sent(
+      () => oauth.introspectionRequest(...this.party, token, INSECURE), oauth.processIntrospectionResponse,
     );
+  }
+
+  /** Sends a request, and once more when it lacked the server's nonce. */
+  async sent(request, process) {
+    const [server, metadata] = this.party;
+    try {
+      return await process(server, metadata, await request());
+    } catch (error) {
+      if (!oauth.isDPoPNonceError(error)) throw error;
+      return process(server, metadata, await request());
+    }
   }
 
   /** Judges the access token as a resource server would (RFC 9068). */
@@ -69,9 +98,10 @@ await main({
   discover,
   verifier: oauth.generateRandomCodeVerifier,
   challenge: oauth.calculatePKCECodeChallenge,
-  async registered(issuer, wanted) {
+  keyPair: () => oauth.generateKeyPair('ES256'),
+  async registered(issuer, wanted, keys) {
     const server = await discover(issuer);
     const answer = await oauth.dynamicClientRegistrationRequest(server, wanted, INSECURE);
-    return new Client(server, await oauth.processDynamicClientRegistrationResponse(answer));
+    return new Client(server, await oauth.processDynamicClientRegistrationResponse(answer), keys);
   },
 });

@@ -1,7 +1,7 @@
 // A certified client for those who want the requests sent and judged for them.
 import * as client from 'openid-client';
 
-import { main } from './oauth.mjs';
+import { main } from './flows.mjs';
 
 /** The server is on loopback, without TLS; it is found as an authorization server. */
 const OPTIONS = { algorithm: 'oauth2', execute: [client.allowInsecureRequests] };
@@ -10,11 +10,13 @@ const AUTHENTICATIONS = {
   none: client.None,
   client_secret_basic: client.ClientSecretBasic,
   client_secret_post: client.ClientSecretPost,
+  private_key_jwt: (_, key) => client.PrivateKeyJwt(key),
 };
 
 class Client {
-  constructor(config) {
+  constructor(config, { dpop }) {
     this.config = config;
+    this.options = { DPoP: dpop && client.getDPoPHandle(config, dpop) };
   }
 
   get metadata() {
@@ -25,17 +27,26 @@ class Client {
     return client.buildAuthorizationUrl(this.config, parameters);
   }
 
-  redeem(arrived, { verifier, state, resource }) {
-    const checks = { pkceCodeVerifier: verifier, expectedState: state };
-    return client.authorizationCodeGrant(this.config, arrived, checks, { resource });
+  pushedUrl(parameters) {
+    return client.buildAuthorizationUrlWithPAR(this.config, parameters, this.options);
+  }
+
+  redeem(arrived, { verifier, state, nonce, resource }) {
+    const checks = { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce };
+    checks.idTokenExpected = nonce !== undefined;
+    return client.authorizationCodeGrant(this.config, arrived, checks, { resource }, this.options);
   }
 
   refresh(token, parameters) {
-    return client.refreshTokenGrant(this.config, token, parameters);
+    return client.refreshTokenGrant(this.config, token, parameters, this.options);
   }
 
   revoke(token) {
     return client.tokenRevocation(this.config, token);
+  }
+
+  introspect(token) {
+    return client.tokenIntrospection(this.config, token);
   }
 }
 
@@ -46,8 +57,10 @@ await main({
   },
   verifier: client.randomPKCECodeVerifier,
   challenge: client.calculatePKCECodeChallenge,
-  async registered(issuer, wanted) {
-    const authentication = AUTHENTICATIONS[wanted.token_endpoint_auth_method]();
-    return new Client(await client.dynamicClientRegistration(new URL(issuer), wanted, authentication, OPTIONS));
+  keyPair: () => client.randomDPoPKeyPair('ES256'),
+  async registered(issuer, wanted, keys) {
+    const authentication = AUTHENTICATIONS[wanted.token_endpoint_auth_method](undefined, keys.key);
+    const config = await client.dynamicClientRegistration(new URL(issuer), wanted, authentication, OPTIONS);
+    return new Client(config, keys);
   },
 });

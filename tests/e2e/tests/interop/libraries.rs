@@ -99,3 +99,22 @@ fn refusals_reach_the_user_of_a_library() {
         assert_eq!(report["state"]["code"], "OAUTH_INVALID_RESPONSE");
     }
 }
+
+/// SEC-22: a token that was never issued, and both tokens after one was revoked -> `active: false` and nothing else
+#[test]
+fn introspection_tells_a_client_of_its_tokens() {
+    let system = System::start(Options::default());
+    for method in ["client_secret_basic", "client_secret_post"] {
+        for report in lead_both(&system, "introspection", &json!({ "method": method })) {
+            for token in ["access", "refresh"] {
+                assert_eq!(report[token]["active"], true, "{token}: {report}");
+                assert_eq!(report[token]["sub"], "ada", "{token}: {report}");
+                assert_eq!(report[token]["scope"], "platform", "{token}: {report}");
+            }
+            assert_eq!(report["access"]["token_type"], "Bearer");
+            let inactive = json!({ "active": false });
+            assert_eq!(report["unknown"], inactive);
+            assert_eq!(report["ended"], json!([inactive, inactive]));
+        }
+    }
+}

@@ -1,0 +1,59 @@
+// What every OAuth client library is led through; what happened is printed as one line of JSON, for the tests to judge.
+import { randomUUID } from 'node:crypto';
+
+import { Session, failure, shown } from './session.mjs';
+
+/**
+ * Leads a library through the flow that the arguments name. A library has `discover`, `registered` and the requests of
+ * its client; it throws what its users would see.
+ */
+export async function main(library) {
+  const input = JSON.parse(process.argv[2]);
+  console.log(JSON.stringify(await FLOWS[input.flow](library, input)));
+}
+
+const FLOWS = {
+  /** Both documents. */
+  async discovery(library, { issuer }) {
+    return { oauth2: await library.discover(issuer, 'oauth2'), oidc: await library.discover(issuer, 'oidc') };
+  },
+
+  /** A code and its tokens, a refresh, and the end of both. */
+  async code(library, input) {
+    const session = await Session.registered(library, input);
+    const first = await session.signedIn();
+    const second = await session.client.refresh(first.refresh_token, { resource: input.resource });
+    const report = { client: session.client.metadata, sent: Object.fromEntries(session.sent.searchParams) };
+    Object.assign(report, { first: shown(first), second: shown(second) });
+    await session.client.revoke(second.refresh_token);
+    report.revoked = await failure(session.client.refresh(second.refresh_token));
+    await session.client.revoke('never issued');
+    return report;
+  },
+
+  /** What a library makes of a refusal. */
+  async refusals(library, input) {
+    const session = await Session.registered(library, input);
+    const cancelled = await failure(session.signedIn({ decision: 'cancel' }));
+    const scope = await failure(session.signedIn({}, { scope: 'everything' }));
+    const { arrived, checks } = await session.authorized();
+    const other = { ...checks, verifier: library.verifier() };
+    const verifier = await failure(session.client.redeem(arrived, other));
+    const tokens = await session.client.redeem(arrived, checks);
+    const replayed = await failure(session.client.redeem(arrived, checks));
+    const state = await failure(session.client.redeem(arrived, { ...checks, state: randomUUID() }));
+    const afterwards = await failure(session.client.refresh(tokens.refresh_token));
+    return { cancelled, scope, verifier, replayed, state, afterwards };
+  },
+
+  /** What a client is told of its tokens, before and after their end. */
+  async introspection(library, input) {
+    const session = await Session.registered(library, input);
+    const tokens = await session.signedIn();
+    const look = async (token) => ({ ...(await session.client.introspect(token)) });
+    const report = { access: await look(tokens.access_token), refresh: await look(tokens.refresh_token) };
+    report.unknown = await look('never issued');
+    await session.client.revoke(tokens.access_token);
+    return { ...report, ended: [await look(tokens.access_token), await look(tokens.refresh_token)] };
+  },
+};
