@@ -13,6 +13,7 @@ use std::{
 };
 
 use connect_hosts::AllowedHosts;
+use oauth_server::ReplayWindow;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use settings::{Document, Problems, Secret};
@@ -96,6 +97,8 @@ pub struct Tokens {
     pub algorithm: Algorithm,
     /// Access tokens.
     pub access: Duration,
+    /// A refresh token that was used and is sent again.
+    pub refresh_replay: ReplayWindow,
     /// A refresh token that is not used.
     pub refresh_idle: Duration,
     /// Everything that grew from one sign-in.

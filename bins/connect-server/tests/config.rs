@@ -46,6 +46,16 @@ fn contradictions_are_told_beside_single_mistakes() {
 }
 
 #[test]
+fn the_window_for_repeated_refreshes_is_bounded() {
+    for (setting, seconds) in [("", 30), ("refresh_replay = \"0s\"", 0), ("refresh_replay = \"300s\"", 300)] {
+        let config = read(&format!("{GOOD}[tokens]\n{setting}"), &[]).unwrap();
+        assert_eq!(config.tokens.refresh_replay.length().as_secs(), seconds);
+    }
+    let problems = read(&format!("{GOOD}[tokens]\nrefresh_replay = \"301s\""), &[]).map(drop).unwrap_err();
+    assert!(problems.contains("tokens.refresh_replay: found 301 seconds"), "{problems}");
+}
+
+#[test]
 fn proofs_of_possession_can_be_demanded() {
     let demanding = format!("{GOOD}dpop_required = true\n[tokens]\ndpop_nonce = \"required\"");
     let config = read(&demanding, &[]).unwrap();

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt, num::NonZeroU32, time::Duration};
 
 use url::{Host, Url};
 
-use crate::pages::Brand;
+use crate::{pages::Brand, replay::ReplayWindow};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -37,6 +37,8 @@ pub struct OAuthConfig {
     pub refresh_idle_lifetime: Duration,
     /// How long a grant lives however often it is refreshed; 90 days by default.
     pub refresh_absolute_lifetime: Duration,
+    /// How long after its use a refresh token may be sent again; 30 seconds by default.
+    pub refresh_replay: ReplayWindow,
     /// What access tokens are signed with; ES256 by default.
     pub signing_algorithm: SigningAlgorithm,
     /// How many clients are kept that nobody ever signed in with; 10 000 by default. Of more, those
@@ -86,6 +88,7 @@ impl OAuthConfig {
             interaction_lifetime: 10 * MINUTE,
             refresh_idle_lifetime: 30 * DAY,
             refresh_absolute_lifetime: 90 * DAY,
+            refresh_replay: ReplayWindow::default(),
             signing_algorithm: SigningAlgorithm::Es256,
             max_unused_clients: 10_000,
             unused_client_lifetime: DAY,

@@ -77,7 +77,8 @@
 //! * *A code that goes to the wrong place* (SEC-1 to 5): registration and every later step take an
 //!   [`AllowedRedirect`](connect_hosts::AllowedRedirect); an unknown client or redirect is a page, never a redirect.
 //! * *A code or refresh token that is used twice* (SEC-8, SEC-18): one conditional statement lets one request through,
-//!   whoever else comes with everything right ends the grant.
+//!   whoever else comes with everything right ends the grant; with a refresh token, unless it comes within
+//!   [`ReplayWindow`] and is told the same again.
 //! * *A sign-in that is not the browser's own* (SEC-13, SEC-14): each stage is bound to its own cookie; `state`, nonce,
 //!   PKCE verifier and the forms' anti-forgery values are made from it; what upstream needs exists only after consent.
 //! * *A stolen database*: it holds digests of codes, tokens, secrets and cookies. The signing key is in it: protect it.
@@ -109,7 +110,9 @@ mod params;
 mod password;
 mod random;
 mod rates;
+mod refresh_token;
 mod register;
+mod replay;
 mod revocation_view;
 mod revoke;
 mod secret;
@@ -127,5 +130,6 @@ pub use http_layer::RequestId;
 pub use keys::{KeyError, KeyRing};
 pub use pages::{Brand, BrandError};
 pub use random::{Digest, Randomness, RandomnessUnavailable, SystemRandomness};
+pub use replay::{ReplayWindow, ReplayWindowTooLong};
 pub use revocation_view::{RevocationView, RevocationsTooOld};
 pub use server::{OAuthServer, Parts, StartError};

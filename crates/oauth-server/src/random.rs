@@ -84,6 +84,10 @@ impl Digest {
         self.0
     }
 
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The digest as 43 characters of base64url.
     #[must_use]
     pub fn to_text(self) -> String {

@@ -27,6 +27,8 @@ use std::time::Duration;
 
 use audit::AuditUnavailable;
 
+use crate::replay::ReplayWindow;
+
 pub use clients::{
     Client, ClientAuthentication, ClientOrigin, ClientSettings, ClientStore, GrantType, SecretMethod,
 };
@@ -45,6 +47,10 @@ const RETENTION: Duration = Duration::from_hours(24);
 
 /// How long a grant of a single token is kept after it: as far as the clocks of two replicas may differ, and some.
 const SHORT_RETENTION: Duration = Duration::from_mins(10);
+
+/// How long a used refresh token is kept: twice as long as it may be sent again, whatever the clocks do. That an older one
+/// was used, it says itself.
+const USED_RETENTION: Duration = ReplayWindow::MAX.length().saturating_mul(2);
 
 /// Called when a change is prepared and about to become permanent; an error abandons it.
 pub type Confirm<'a> = &'a (dyn Fn() -> Result<(), AuditUnavailable> + Send + Sync);

@@ -8,6 +8,7 @@ use std::{
 };
 
 use connect_hosts::AllowedHosts;
+use oauth_server::ReplayWindow;
 use settings::{Section, Span};
 
 use super::{
@@ -191,7 +192,8 @@ fn tokens(mut section: Section<'_>) -> Option<Tokens> {
     let access = span("access", Duration::from_mins(15));
     let idle = span("refresh_idle", Duration::from_hours(30 * 24));
     let absolute = span("refresh_absolute", Duration::from_hours(90 * 24));
-    let (access, idle, absolute) = (access?.0, idle?.0, absolute?.0);
+    let replay = span("refresh_replay", ReplayWindow::default().length());
+    let (access, idle, absolute, replay) = (access?.0, idle?.0, absolute?.0, replay?.0);
     let bounds = Duration::from_mins(1)..=Duration::from_hours(1);
     if !bounds.contains(&access) {
         section.contradiction("access", &format!("{} seconds", access.as_secs()), "between 1m and 1h");
@@ -203,9 +205,15 @@ fn tokens(mut section: Section<'_>) -> Option<Tokens> {
             "access <= refresh_idle <= refresh_absolute",
         );
     }
+    let refresh_replay = ReplayWindow::new(replay);
+    if refresh_replay.is_err() {
+        let found = format!("{} seconds", replay.as_secs());
+        section.contradiction("refresh_replay", &found, "between 0s, which means never, and 300s");
+    }
     Some(Tokens {
         algorithm: algorithm?,
         access,
+        refresh_replay: refresh_replay.ok()?,
         refresh_idle: idle,
         refresh_absolute: absolute,
         dpop_nonce_required: dpop_nonce? == values::DpopNonce::Required,

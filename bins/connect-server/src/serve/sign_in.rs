@@ -45,6 +45,7 @@ fn oauth_config(config: &Config) -> Result<OAuthConfig, StartError> {
     let resources = config.services.iter().map(|service| resource(config, service)).collect();
     let mut oauth = OAuthConfig::new(config.public_url.as_str(), resources);
     oauth.access_lifetime = config.tokens.access;
+    oauth.refresh_replay = config.tokens.refresh_replay;
     oauth.refresh_idle_lifetime = config.tokens.refresh_idle;
     oauth.refresh_absolute_lifetime = config.tokens.refresh_absolute;
     oauth.signing_algorithm = match config.tokens.algorithm {

@@ -13,7 +13,8 @@ use crate::{
     clock::after,
     device,
     error::{Unavailable, json_no_store},
-    random::{Digest, secret},
+    random::Digest,
+    refresh_token,
     sign_in::party_of,
     store::{Client, Grant, GrantKind, RefreshToken},
     token::{self, AccessToken, Subject},
@@ -70,18 +71,18 @@ impl TokenRequest<'_> {
         grant: &Grant,
         now: SystemTime,
     ) -> Result<NewRefreshToken, Unavailable> {
-        Ok(self.kept_refresh_token(secret(self.server.randomness.as_ref())?, grant, now))
+        let randomness = self.server.randomness.as_ref();
+        let plain = refresh_token::first(&self.server.secret, randomness, &grant.id, now)?;
+        Ok(self.kept_refresh_token(plain, grant, now))
     }
 
-    /// What follows a refresh token: made from it with the key of the server, so that whoever presents it again can be
-    /// told the same without its being kept.
-    pub(super) fn successor(&self, presented: &str, grant: &Grant, now: SystemTime) -> NewRefreshToken {
-        let inputs = [grant.id.as_bytes(), presented.as_bytes()];
-        let plain = self.server.secret.derive("refresh token successor", &inputs).to_text();
-        self.kept_refresh_token(SecretString::from(plain), grant, now)
-    }
-
-    fn kept_refresh_token(&self, plain: SecretString, grant: &Grant, now: SystemTime) -> NewRefreshToken {
+    /// A refresh token with what is kept of it.
+    pub(super) fn kept_refresh_token(
+        &self,
+        plain: SecretString,
+        grant: &Grant,
+        now: SystemTime,
+    ) -> NewRefreshToken {
         let idle = after(now, self.server.config.refresh_idle_lifetime);
         let kept = RefreshToken {
             digest: Digest::of(&plain),

@@ -1,42 +1,163 @@
 //! A refresh token becomes tokens (RFC 6749 §6).
+//!
+//! Every use replaces the token (RFC 9700 §4.14.2): the legitimate client and a thief cannot both hold the newest one, and
+//! whoever comes second ends the family. Honest clients come second too: their answer was lost, or they run on two
+//! machines that refresh at once. Within the [`ReplayWindow`](crate::ReplayWindow) they are told the same again.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::SystemTime};
 
 use audit::{Action, Outcome};
 use axum::response::Response;
+use secrecy::{ExposeSecret, SecretString};
 
-use super::{REFRESH_TOKEN, TokenError, TokenRequest, issue};
-use crate::{error::Unavailable, metadata::OFFLINE_ACCESS, random::Digest, sign_in::party_of};
+use super::{
+    REFRESH_TOKEN, TokenError, TokenRequest,
+    issue::{self, NewRefreshToken},
+};
+use crate::{
+    clock::after,
+    error::Unavailable,
+    metadata::OFFLINE_ACCESS,
+    random::Digest,
+    refresh_token,
+    sign_in::party_of,
+    store::{Grant, RefreshToken},
+};
+
+/// How many times a family may have moved on within one window for its tokens to count as sent again. A client that
+/// refreshes more often than that does not repeat itself by accident.
+const MAX_STEPS: usize = 8;
 
 impl TokenRequest<'_> {
     pub(super) async fn refresh(&self) -> Result<Response, TokenError> {
-        let Self { client, form, .. } = self;
-        let plain = form.value(REFRESH_TOKEN).ok_or(TokenError::Missing(REFRESH_TOKEN))?;
-        let digest = Digest::of_text(plain);
-        let found = self.server.store.refresh_token(&digest).await.map_err(Unavailable::from)?;
-        let Some((token, grant)) = found.filter(|(_, grant)| grant.client_id == client.id) else {
-            return Err(self.deny(Action::TokenRefresh, issue::client_party(client), REFRESH_TOKEN));
-        };
+        let presented = self.form.value(REFRESH_TOKEN).ok_or(TokenError::Missing(REFRESH_TOKEN))?;
         let now = self.server.now();
-        // Rotation (RFC 9700 §4.14.2): the legitimate client and a thief cannot both hold the newest one.
-        if token.used_at.is_some() {
-            return Err(self.revoke_replayed(&grant, REFRESH_TOKEN, now).await);
+        let Some((token, grant)) = self.find(presented).await? else {
+            return Err(self.refuse_unknown(presented, now).await?);
+        };
+        if grant.client_id != self.client.id {
+            return Err(self.deny(Action::TokenRefresh, issue::client_party(&self.client), REFRESH_TOKEN));
         }
-        if token.expires_at <= now || !self.is_in_force(&grant, now) {
+        // Before anything else: a thief without the key learns nothing and ends nothing.
+        if !holds_key(&grant, None) {
             return Err(self.deny(Action::TokenRefresh, party_of(&grant), REFRESH_TOKEN));
         }
-        self.check_target(&grant)?;
-        let scope = narrowed(form.value("scope"), &grant.scope)?;
-        let access = self.access_token(&grant, &scope, now)?;
-        let successor = self.successor(plain, &grant, now);
-        let event = self.event(Action::TokenRefresh, Outcome::Success, &grant);
-        let confirm = || self.server.record(event.clone());
-        let rotated = self.server.store.rotate_refresh_token(&digest, &successor.kept, now, &confirm).await;
-        if !rotated.map_err(Unavailable::from)? {
-            return Err(self.revoke_replayed(&grant, REFRESH_TOKEN, now).await);
+        match token.used_at {
+            None => self.rotate(presented, &token, &grant, now).await,
+            Some(used_at) => self.repeat(presented, used_at, &grant, now).await,
         }
-        Ok(issue::answer(&access, &scope, Some(&successor)))
     }
+
+    async fn find(&self, token: &str) -> Result<Option<(RefreshToken, Grant)>, Unavailable> {
+        Ok(self.server.store.refresh_token(&Digest::of_text(token)).await?)
+    }
+
+    async fn rotate(
+        &self,
+        presented: &str,
+        token: &RefreshToken,
+        grant: &Grant,
+        now: SystemTime,
+    ) -> Result<Response, TokenError> {
+        if token.expires_at <= now || !self.is_in_force(grant, now) {
+            return Err(self.deny(Action::TokenRefresh, party_of(grant), REFRESH_TOKEN));
+        }
+        self.check_target(grant)?;
+        let scope = narrowed(self.form.value("scope"), &grant.scope)?;
+        let access = self.access_token(grant, &scope, now)?;
+        let plain = refresh_token::successor(&self.server.secret, presented, &grant.id, now);
+        let successor = self.kept_refresh_token(plain, grant, now);
+        let event = self.event(Action::TokenRefresh, Outcome::Success, grant);
+        let confirm = || self.server.record(event.clone());
+        let store = &self.server.store;
+        let rotated = store.rotate_refresh_token(&token.digest, &successor.kept, now, &confirm).await;
+        if rotated.map_err(Unavailable::from)? {
+            return Ok(issue::answer(&access, &scope, Some(&successor)));
+        }
+        // Somebody else was first, or the grant has just ended.
+        let found = self.find(presented).await?;
+        match found.and_then(|(token, grant)| Some((token.used_at?, grant))) {
+            Some((used_at, grant)) => self.repeat(presented, used_at, &grant, now).await,
+            None => Err(self.deny(Action::TokenRefresh, party_of(grant), REFRESH_TOKEN)),
+        }
+    }
+
+    /// Answers a token that was used before: within the window as the first time, afterwards by ending the family.
+    ///
+    /// The window begins with the first use and no repetition moves it. What a thief of the token gains by it is what a
+    /// thief who comes first has anyway: the newest token, shared with the client. Whoever of the two uses that one later
+    /// than the other by more than the window ends the family.
+    async fn repeat(
+        &self,
+        presented: &str,
+        used_at: SystemTime,
+        grant: &Grant,
+        now: SystemTime,
+    ) -> Result<Response, TokenError> {
+        let window = self.client.settings.refresh_replay.unwrap_or(self.server.config.refresh_replay);
+        if !window.is_open(used_at, now) {
+            return Err(self.revoke_replayed(grant, REFRESH_TOKEN, now).await);
+        }
+        if !self.is_in_force(grant, now) {
+            return Err(self.deny(Action::TokenRefresh, party_of(grant), REFRESH_TOKEN));
+        }
+        self.check_target(grant)?;
+        let scope = narrowed(self.form.value("scope"), &grant.scope)?;
+        let Some(newest) = self.newest(presented, used_at, grant).await? else {
+            return Err(self.revoke_replayed(grant, REFRESH_TOKEN, now).await);
+        };
+        let access = self.access_token(grant, &scope, now)?;
+        let event =
+            self.event(Action::TokenRefresh, Outcome::Success, grant).reason("refresh_token_repeated");
+        self.server.record(event).map_err(Unavailable::from)?;
+        Ok(issue::answer(&access, &scope, Some(&newest)))
+    }
+
+    /// The token of the family that nobody has used yet: the successor of `presented`, or what followed it meanwhile.
+    ///
+    /// When the successor was used too, giving it out again would be of no use: the client would present it after its
+    /// window and end its own family. Whoever presents a token within its window is within the window of every later one,
+    /// so that this gives no more than presenting them one after the other would.
+    async fn newest(
+        &self,
+        presented: &str,
+        mut used_at: SystemTime,
+        grant: &Grant,
+    ) -> Result<Option<NewRefreshToken>, Unavailable> {
+        let mut plain = SecretString::from(presented);
+        for _ in 0..MAX_STEPS {
+            plain = refresh_token::successor(&self.server.secret, plain.expose_secret(), &grant.id, used_at);
+            match self.find(plain.expose_secret()).await? {
+                Some((RefreshToken { used_at: Some(at), .. }, _)) => used_at = at,
+                Some((kept, _)) => return Ok(Some(NewRefreshToken { plain, kept })),
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// A token that the store does not hold. Used ones are forgotten soon; their tag tells them from inventions, so that
+    /// a family ends also when the replay comes weeks later.
+    async fn refuse_unknown(&self, presented: &str, now: SystemTime) -> Result<TokenError, Unavailable> {
+        let denied = || self.deny(Action::TokenRefresh, issue::client_party(&self.client), REFRESH_TOKEN);
+        let Some(issued) = refresh_token::read(&self.server.secret, presented) else { return Ok(denied()) };
+        let grant = self.server.store.grant(&issued.grant_id).await?;
+        let Some(grant) = grant.filter(|grant| grant.client_id == self.client.id) else {
+            return Ok(denied());
+        };
+        // Nobody used it in time, so nobody else has what follows it.
+        let idle = after(issued.at, self.server.config.refresh_idle_lifetime) <= now;
+        if idle || !self.is_in_force(&grant, now) || !holds_key(&grant, None) {
+            return Ok(self.deny(Action::TokenRefresh, party_of(&grant), REFRESH_TOKEN));
+        }
+        Ok(self.revoke_replayed(&grant, REFRESH_TOKEN, now).await)
+    }
+}
+
+/// Whether the sender has proven to hold the key that the family is bound to, if it is bound to one. `thumbprint` is that
+/// of the key proven with this request (RFC 9449 §5).
+fn holds_key(grant: &Grant, thumbprint: Option<&str>) -> bool {
+    grant.dpop_jkt.as_deref().is_none_or(|bound| thumbprint == Some(bound))
 }
 
 /// The requested part of what was granted; never more (RFC 6749 §6). All of it when none is requested.

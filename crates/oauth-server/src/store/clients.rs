@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::{Confirm, StoreError};
-use crate::random::Digest;
+use crate::{random::Digest, replay::ReplayWindow};
 
 /// Keeps clients.
 #[async_trait]
@@ -146,7 +146,11 @@ pub enum ClientOrigin {
 /// What else is agreed with a client. Everything has a default, so that older rows stay readable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ClientSettings {}
+pub struct ClientSettings {
+    /// How long after its use a refresh token may be sent again, when not as long as for other clients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh_replay: Option<ReplayWindow>,
+}
 
 /// A registered client.
 #[derive(Clone, Debug, PartialEq)]

@@ -27,8 +27,8 @@ pub trait GrantStore: Send + Sync + 'static {
     /// The code with this digest and its grant, used, expired or not.
     async fn code(&self, digest: &Digest) -> Result<Option<(Code, Grant)>, StoreError>;
 
-    /// Uses up an unexpired code of an unrevoked grant and keeps the refresh token issued for it, if one is. Only the
-    /// first of several calls does so.
+    /// Uses up an unexpired code of a grant in force, which counts as used with it, and keeps the refresh token issued for
+    /// it, if one is. Only the first of several calls does so.
     async fn redeem_code(
         &self,
         digest: &Digest,
@@ -40,8 +40,8 @@ pub trait GrantStore: Send + Sync + 'static {
     /// The refresh token with this digest and its grant, used, expired or not.
     async fn refresh_token(&self, digest: &Digest) -> Result<Option<(RefreshToken, Grant)>, StoreError>;
 
-    /// Uses up an unexpired refresh token of an unrevoked grant and keeps its successor. Only the first of several calls
-    /// does so.
+    /// Uses up an unexpired refresh token of a grant in force, which counts as used with it, and keeps its successor. Only
+    /// the first of several calls does so.
     async fn rotate_refresh_token(
         &self,
         digest: &Digest,
@@ -116,7 +116,7 @@ pub struct Grant {
     pub revoked_at: Option<SystemTime>,
     /// How it came to be.
     pub kind: GrantKind,
-    /// When a token was last issued under it.
+    /// When tokens were last exchanged under it.
     pub last_used_at: Option<SystemTime>,
     /// The thumbprint of the key that its tokens are bound to (RFC 9449 §6.1).
     pub dpop_jkt: Option<String>,
@@ -150,7 +150,7 @@ pub struct RefreshToken {
     pub digest: Digest,
     /// The family it belongs to.
     pub grant_id: String,
-    /// When it is worthless.
+    /// When it is worthless; when it was used, when it is forgotten.
     pub expires_at: SystemTime,
     /// When it was exchanged for its successor.
     pub used_at: Option<SystemTime>,

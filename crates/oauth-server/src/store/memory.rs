@@ -48,6 +48,12 @@ impl Tables {
     fn in_force(&self, grant_id: &str, now: SystemTime) -> bool {
         self.grants.get(grant_id).is_some_and(|grant| grant.revoked_at.is_none() && grant.expires_at > now)
     }
+
+    fn use_grant(&mut self, id: &str, now: SystemTime) {
+        if let Some(grant) = self.grants.get_mut(id) {
+            grant.last_used_at = Some(now);
+        }
+    }
 }
 
 /// How many are too many.

@@ -26,7 +26,7 @@ async fn a_client_gets_an_rfc_9068_token_and_a_refresh_token() {
         assert_eq!(tokens["token_type"], "Bearer");
         assert_eq!(tokens["expires_in"], 900);
         assert_eq!(tokens["scope"], "platform");
-        assert_eq!(tokens["refresh_token"].as_str().unwrap().len(), 43);
+        assert_eq!(tokens["refresh_token"].as_str().unwrap().len(), 98);
         let token = tokens["access_token"].as_str().unwrap();
         let header = part(token, 0);
         assert_eq!((&header["typ"], &header["alg"]), (&json!("at+jwt"), &json!(algorithm.as_str())));

@@ -12,6 +12,7 @@ mod hostile;
 mod introspect;
 mod outage;
 mod provider;
+mod refresh;
 mod register;
 mod revoke;
 mod start;

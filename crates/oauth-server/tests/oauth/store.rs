@@ -97,7 +97,7 @@ fn grant(id: &str) -> Grant {
         expires_at: now() + 100 * MINUTE,
         revoked_at: None,
         kind: GrantKind::Code,
-        last_used_at: Some(now()),
+        last_used_at: None,
         dpop_jkt: Some("thumbprint".into()),
         device: Some("Firefox on Linux".into()),
         upstream_session: Some("session".into()),
@@ -226,13 +226,16 @@ async fn interactions(store: &dyn Store) {
 async fn codes(store: &dyn Store) {
     issued(store, "k").await;
     let (digest, token) = (digest("k"), refresh_token("rk", "k"));
-    assert_eq!(store.code(&digest).await.unwrap(), Some((code("k", "k"), grant("k"))));
+    assert_eq!(store.code(&digest).await.unwrap(), Some((code("k", "k"), grant("k"))), "never used");
     assert!(!store.redeem_code(&digest, Some(&token), now() + MINUTE, &yes).await.unwrap(), "expired");
     assert!(store.redeem_code(&digest, Some(&token), now(), &yes).await.unwrap());
     assert!(!store.redeem_code(&digest, Some(&token), now(), &yes).await.unwrap(), "twice");
     let (used, _) = store.code(&digest).await.unwrap().unwrap();
     assert_eq!(used.used_at, Some(now()));
-    assert_eq!(store.refresh_token(&token.digest).await.unwrap(), Some((token, grant("k"))));
+    let grant = Grant { last_used_at: Some(now()), ..grant("k") };
+    assert_eq!(store.refresh_token(&token.digest).await.unwrap(), Some((token, grant.clone())));
+    assert_eq!(store.grant("k").await.unwrap(), Some(grant));
+    assert_eq!(store.grant("unknown").await.unwrap(), None);
 }
 
 async fn refresh_tokens(store: &dyn Store) {
@@ -244,10 +247,15 @@ async fn refresh_tokens(store: &dyn Store) {
     };
     assert!(!rotate(&first, &second, now() + 50 * MINUTE).await, "expired");
     assert!(!rotate(&second, &first, now()).await, "unknown");
-    assert!(rotate(&first, &second, now()).await);
-    assert!(!rotate(&first, &refresh_token("l3", "l"), now()).await, "twice");
-    assert_eq!(store.refresh_token(&first.digest).await.unwrap().unwrap().0.used_at, Some(now()));
-    assert_eq!(store.refresh_token(&second.digest).await.unwrap().unwrap().0, second);
+    assert!(!rotate(&first, &refresh_token("l3", "k"), now()).await, "into another family");
+    let later = now() + 20 * MINUTE;
+    assert!(rotate(&first, &second, later).await);
+    assert!(!rotate(&first, &refresh_token("l3", "l"), later).await, "twice");
+    let (used, _) = store.refresh_token(&first.digest).await.unwrap().unwrap();
+    let forgotten = later + 10 * MINUTE;
+    assert_eq!(used, RefreshToken { used_at: Some(later), expires_at: forgotten, ..first });
+    let grant = Grant { last_used_at: Some(later), ..grant("l") };
+    assert_eq!(store.refresh_token(&second.digest).await.unwrap().unwrap(), (second, grant));
     assert_eq!(store.refresh_token(&digest("l3")).await.unwrap(), None);
 }
 
@@ -426,7 +434,10 @@ async fn pruning(store: &dyn Store) {
     while prune(store, expired, now(), 1).await > 0 {}
     assert_eq!(store.interaction("o").await.unwrap(), None);
     assert!(store.code(&digest("k")).await.unwrap().is_some(), "a used code is remembered for a day");
-    assert!(store.refresh_token(&digest("l1")).await.unwrap().is_some(), "so is a used refresh token");
+    assert!(store.refresh_token(&digest("l1")).await.unwrap().is_some(), "a used token for ten minutes");
+    while prune(store, now() + 30 * MINUTE, now(), 1).await > 0 {}
+    assert_eq!(store.refresh_token(&digest("l1")).await.unwrap(), None);
+    assert!(store.refresh_token(&digest("l2")).await.unwrap().is_some(), "its successor is good");
     while prune(store, now() + 2 * DAY, now() + MINUTE, 2).await > 0 {}
     assert_eq!(store.code(&digest("k")).await.unwrap(), None);
     assert_eq!(store.refresh_token(&digest("l2")).await.unwrap(), None);

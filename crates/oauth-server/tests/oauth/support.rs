@@ -162,6 +162,11 @@ impl Harness {
         self.seconds.fetch_add(by.as_secs(), Ordering::SeqCst);
     }
 
+    /// Sets the clock back.
+    pub(crate) fn step_back(&self, by: Duration) {
+        self.seconds.fetch_sub(by.as_secs(), Ordering::SeqCst);
+    }
+
     /// Breaks the audit log, or mends it.
     pub(crate) fn break_audit(&self, broken: bool) {
         self.sink.broken.store(broken, Ordering::SeqCst);
@@ -305,7 +310,7 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    async fn of(response: http::Response<Body>) -> Self {
+    pub(crate) async fn of(response: http::Response<Body>) -> Self {
         let (parts, body) = response.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
         Self { status: parts.status, headers: parts.headers, body: String::from_utf8(bytes.into()).unwrap() }

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::provider::Provider;
 use crate::support::{
-    Browser, HOSTS, Harness, ORIGIN, REDIRECT, RESOURCE, VERIFIER, authorize_params, authorize_url, claims,
-    config, form_request, query, redeem_params, request, resource, static_users, with,
+    HOSTS, Harness, ORIGIN, REDIRECT, RESOURCE, VERIFIER, claims, config, form_request, query, redeem_params,
+    request, resource, static_users, with,
 };
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -151,85 +151,6 @@ async fn a_code_lives_for_sixty_seconds() {
     assert_eq!(harness.post_form("/token", &redeem_params(&client, &early)).await.status, StatusCode::OK);
     harness.advance(Duration::from_secs(1));
     assert_eq!(harness.post_form("/token", &redeem_params(&client, &late)).await.error(), "invalid_grant");
-}
-
-#[tokio::test]
-async fn a_refresh_token_rotates_and_its_reuse_kills_the_family() {
-    let harness = Harness::new().await;
-    let client = harness.client().await;
-    let tokens = harness.tokens(&client).await;
-    let first = text(&tokens["refresh_token"]);
-    let second = harness.refresh(&client, first).await.json();
-    assert_eq!(sid(&tokens), sid(&second));
-    assert_ne!(tokens["refresh_token"], second["refresh_token"]);
-    let third = harness.refresh(&client, text(&second["refresh_token"])).await.json();
-    assert_eq!(harness.refresh(&client, first).await.error(), "invalid_grant");
-    assert!(harness.server.revocations().is_revoked(&sid(&tokens)));
-    assert_eq!(harness.refresh(&client, text(&third["refresh_token"])).await.error(), "invalid_grant");
-    assert_eq!(harness.events().last().unwrap(), "token_refresh denied invalid_grant");
-    assert!(harness.events().contains(&"token_revoke success refresh_token_replayed".to_owned()));
-}
-
-/// SEC-18: a refresh token of another client, or asking for more scope -> 400 `invalid_grant` or `invalid_scope`
-/// SEC-19: another resource at a refresh -> 400 `invalid_target`
-#[tokio::test]
-async fn a_refresh_is_bound_to_client_resource_and_scope() {
-    let harness = Harness::new().await;
-    let client = harness.client().await;
-    let other = harness.client().await;
-    let params = with(authorize_params(&client), "scope", Some("platform platform:read"));
-    let answer = Browser::default().sign_in(&harness, &authorize_url(&params)).await;
-    let code = answer.location_param("code").unwrap();
-    let tokens = harness.post_form("/token", &redeem_params(&client, &code)).await.json();
-    let refresh_token = text(&tokens["refresh_token"]);
-    let good = || {
-        vec![
-            ("grant_type", "refresh_token"),
-            ("client_id", client.as_str()),
-            ("refresh_token", refresh_token),
-        ]
-    };
-    let cases = [
-        ("invalid_grant", with(good(), "client_id", Some(other.as_str()))),
-        ("invalid_grant", with(good(), "refresh_token", Some("unknown"))),
-        ("invalid_request", with(good(), "refresh_token", None)),
-        ("invalid_target", with(good(), "resource", Some("https://other.example/mcp"))),
-        ("invalid_scope", with(good(), "scope", Some("platform admin"))),
-        ("invalid_scope", with(good(), "scope", Some("admin"))),
-    ];
-    for (error, form) in cases {
-        assert_eq!(harness.post_form("/token", &form).await.error(), error, "{form:?}");
-    }
-    let narrow = with(with(good(), "scope", Some("platform:read")), "resource", Some(RESOURCE));
-    let narrowed = harness.post_form("/token", &narrow).await.json();
-    assert_eq!(narrowed["scope"], "platform:read");
-    assert_eq!(claims(text(&narrowed["access_token"]))["scope"], "platform:read");
-    // The grant is not narrowed: the next refresh may ask for all of it again.
-    let again = harness.refresh(&client, text(&narrowed["refresh_token"])).await.json();
-    assert_eq!(again["scope"], "platform platform:read");
-}
-
-/// SEC-18: a refresh token unused for a month, or of a grant 90 days old -> 400 `invalid_grant`
-#[tokio::test]
-async fn refresh_tokens_die_of_idleness_and_of_age() {
-    const DAY: Duration = Duration::from_hours(24);
-    let harness = Harness::new().await;
-    let client = harness.client().await;
-    let idle = harness.tokens(&client).await;
-    let mut current = harness.tokens(&client).await;
-    for _ in 0..3 {
-        harness.advance(29 * DAY);
-        let answer = harness.refresh(&client, text(&current["refresh_token"])).await;
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
-        current = answer.json();
-    }
-    assert_eq!(harness.refresh(&client, text(&idle["refresh_token"])).await.error(), "invalid_grant");
-    // 87 days old: an access token never outlives the grant.
-    harness.advance(2 * DAY + Duration::from_mins(24 * 60 - 5));
-    let last = harness.refresh(&client, text(&current["refresh_token"])).await.json();
-    assert_eq!(last["expires_in"], 300);
-    harness.advance(Duration::from_mins(5));
-    assert_eq!(harness.refresh(&client, text(&last["refresh_token"])).await.error(), "invalid_grant");
 }
 
 /// SEC-18: a refresh by a client that did not register for it -> 400 `unauthorized_client`

@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, TryInsertResult, sea_query::Expr,
+    QueryFilter, TryInsertResult,
+    sea_query::{Expr, Query},
 };
 
 use super::{SeaOrmStore, clients, commit, delete_first, digest, grants, in_turn, insert, interactions};
@@ -171,10 +172,15 @@ impl DeviceStore for SeaOrmStore {
             .filter(Column::Digest.eq(digest.to_text()))
             .filter(Column::State.eq(APPROVED))
             .filter(Column::ExpiresAt.gt(to_millis(now)))
-            .filter(Column::GrantId.in_subquery(grants::in_force(now)))
             .exec(&transaction)
             .await?;
-        if used.rows_affected != 1 {
+        let of_device = Query::select()
+            .column(Column::GrantId)
+            .from(Entity)
+            .and_where(Column::Digest.eq(digest.to_text()))
+            .to_owned();
+        let grant = grants::grant::Column::Id.in_subquery(of_device);
+        if used.rows_affected != 1 || !grants::use_grant(grant, now, &transaction).await? {
             return Ok(false);
         }
         if let Some(token) = refresh_token {

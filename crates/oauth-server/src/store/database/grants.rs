@@ -4,18 +4,18 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, ExprTrait, QueryFilter,
-    sea_query::{Expr, Query, SelectStatement},
+    ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, ExprTrait, QueryFilter,
+    sea_query::{Expr, Query},
 };
 
 use super::{SeaOrmStore, commit, delete_first, digest, from_json, insert, one_time::use_in, to_json};
 use crate::{
-    clock::{before, from_millis, to_millis},
+    clock::{after, before, from_millis, to_millis},
     identity::Identity,
     random::Digest,
     store::{
         Code, Confirm, Grant, GrantKind, GrantStore, RETENTION, RefreshToken, SHORT_RETENTION, StoreError,
-        UsedAssertion,
+        USED_RETENTION, UsedAssertion,
     },
 };
 
@@ -149,10 +149,15 @@ impl GrantStore for SeaOrmStore {
             .filter(code::Column::Digest.eq(digest.to_text()))
             .filter(code::Column::UsedAt.is_null())
             .filter(code::Column::ExpiresAt.gt(to_millis(now)))
-            .filter(code::Column::GrantId.in_subquery(in_force(now)))
             .exec(&transaction)
             .await?;
-        if used.rows_affected != 1 {
+        let of_code = Query::select()
+            .column(code::Column::GrantId)
+            .from(code::Entity)
+            .and_where(code::Column::Digest.eq(digest.to_text()))
+            .to_owned();
+        let grant = grant::Column::Id.in_subquery(of_code);
+        if used.rows_affected != 1 || !use_grant(grant, now, &transaction).await? {
             return Ok(false);
         }
         if let Some(token) = refresh_token {
@@ -180,13 +185,15 @@ impl GrantStore for SeaOrmStore {
         let transaction = self.begin().await?;
         let used = refresh_token::Entity::update_many()
             .col_expr(refresh_token::Column::UsedAt, Expr::value(to_millis(now)))
+            .col_expr(refresh_token::Column::ExpiresAt, Expr::value(to_millis(after(now, USED_RETENTION))))
             .filter(refresh_token::Column::Digest.eq(digest.to_text()))
+            .filter(refresh_token::Column::GrantId.eq(successor.grant_id.as_str()))
             .filter(refresh_token::Column::UsedAt.is_null())
             .filter(refresh_token::Column::ExpiresAt.gt(to_millis(now)))
-            .filter(refresh_token::Column::GrantId.in_subquery(in_force(now)))
             .exec(&transaction)
             .await?;
-        if used.rows_affected != 1 {
+        let grant = grant::Column::Id.eq(successor.grant_id.as_str());
+        if used.rows_affected != 1 || !use_grant(grant, now, &transaction).await? {
             return Ok(false);
         }
         insert(refresh_token_row(successor), &transaction).await?;
@@ -225,14 +232,21 @@ impl GrantStore for SeaOrmStore {
     }
 }
 
-/// The identifiers of the grants that are neither revoked nor expired.
-pub(super) fn in_force(now: SystemTime) -> SelectStatement {
-    Query::select()
-        .column(grant::Column::Id)
-        .from(grant::Entity)
-        .and_where(grant::Column::RevokedAt.is_null())
-        .and_where(grant::Column::ExpiresAt.gt(to_millis(now)))
-        .to_owned()
+/// Marks a grant as used, if it is in force. On PostgreSQL this waits for a revocation that is about to be committed, and
+/// then looks again.
+pub(super) async fn use_grant(
+    grant: Expr,
+    now: SystemTime,
+    transaction: &DatabaseTransaction,
+) -> Result<bool, StoreError> {
+    let used = grant::Entity::update_many()
+        .col_expr(grant::Column::LastUsedAt, Expr::value(to_millis(now)))
+        .filter(grant)
+        .filter(grant::Column::RevokedAt.is_null())
+        .filter(grant::Column::ExpiresAt.gt(to_millis(now)))
+        .exec(transaction)
+        .await?;
+    Ok(used.rows_affected == 1)
 }
 
 async fn ids(grants: sea_orm::Select<grant::Entity>, db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {

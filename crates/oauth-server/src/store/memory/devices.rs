@@ -125,10 +125,9 @@ impl DeviceStore for MemoryStore {
         let mut tables = self.tables();
         let device = tables.device_in(digest, DeviceState::Approved).filter(|found| found.expires_at > now);
         let grant_id = device.and_then(|found| found.grant_id.clone());
-        if !grant_id.is_some_and(|id| tables.in_force(&id, now)) {
-            return Ok(false);
-        }
+        let Some(grant_id) = grant_id.filter(|id| tables.in_force(id, now)) else { return Ok(false) };
         confirm()?;
+        tables.use_grant(&grant_id, now);
         tables.set_device(digest, DeviceState::Used);
         if let Some(token) = refresh_token {
             tables.refresh_tokens.insert(token.digest, token.clone());

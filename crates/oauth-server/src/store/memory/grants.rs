@@ -6,11 +6,11 @@ use async_trait::async_trait;
 
 use super::{MemoryStore, remove};
 use crate::{
-    clock::before,
+    clock::{after, before},
     random::Digest,
     store::{
         Code, Confirm, Grant, GrantKind, GrantStore, RETENTION, RefreshToken, SHORT_RETENTION, StoreError,
-        UsedAssertion,
+        USED_RETENTION, UsedAssertion,
     },
 };
 
@@ -58,10 +58,12 @@ impl GrantStore for MemoryStore {
         let mut tables = self.tables();
         let usable = |code: &Code| code.used_at.is_none() && code.expires_at > now;
         let Some(code) = tables.codes.get(digest).filter(|code| usable(code)) else { return Ok(false) };
-        if !tables.in_force(&code.grant_id, now) {
+        let grant_id = code.grant_id.clone();
+        if !tables.in_force(&grant_id, now) {
             return Ok(false);
         }
         confirm()?;
+        tables.use_grant(&grant_id, now);
         if let Some(code) = tables.codes.get_mut(digest) {
             code.used_at = Some(now);
         }
@@ -88,15 +90,17 @@ impl GrantStore for MemoryStore {
     ) -> Result<bool, StoreError> {
         let mut tables = self.tables();
         let usable = |token: &RefreshToken| token.used_at.is_none() && token.expires_at > now;
-        let Some(token) = tables.refresh_tokens.get(digest).filter(|token| usable(token)) else {
-            return Ok(false);
-        };
-        if !tables.in_force(&token.grant_id, now) {
+        let found = tables.refresh_tokens.get(digest).filter(|token| usable(token));
+        if found.is_none_or(|token| token.grant_id != successor.grant_id)
+            || !tables.in_force(&successor.grant_id, now)
+        {
             return Ok(false);
         }
         confirm()?;
+        tables.use_grant(&successor.grant_id, now);
         if let Some(token) = tables.refresh_tokens.get_mut(digest) {
             token.used_at = Some(now);
+            token.expires_at = after(now, USED_RETENTION);
         }
         tables.refresh_tokens.insert(successor.digest, successor.clone());
         Ok(true)
