@@ -7,7 +7,10 @@ use axum::{
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
-use crate::{keys::SigningFailed, random::RandomnessUnavailable, store::StoreError};
+use crate::{
+    client_authn::keys::ClientKeysUnavailable, keys::SigningFailed, random::RandomnessUnavailable,
+    store::StoreError,
+};
 
 /// How many seconds a client is asked to wait when something behind this server is down.
 pub(crate) const RETRY_AFTER: u64 = 5;
@@ -28,6 +31,9 @@ pub(crate) enum Unavailable {
     /// No signature.
     #[error("no token can be signed")]
     Signing(#[from] SigningFailed),
+    /// What a client publishes cannot be read.
+    #[error(transparent)]
+    ClientKeys(#[from] ClientKeysUnavailable),
     /// The audit log is down.
     #[error("nothing can be recorded")]
     Audit(#[from] audit::AuditUnavailable),

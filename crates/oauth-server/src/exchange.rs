@@ -179,7 +179,7 @@ pub(crate) fn refuse(error: &TokenError, request_id: &RequestId) -> Response {
         | TokenError::Missing(_)
         | TokenError::VerifierForm
         | TokenError::Client(ClientError::Several) => (StatusCode::BAD_REQUEST, "invalid_request"),
-        TokenError::Client(ClientError::Refused) => {
+        TokenError::Client(ClientError::Refused | ClientError::AssertionRefused) => {
             let mut response = oauth_error(StatusCode::UNAUTHORIZED, "invalid_client", &error.to_string());
             let challenge = HeaderValue::from_static("Basic realm=\"oauth\"");
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);

@@ -122,6 +122,7 @@ pub mod store;
 mod token;
 
 pub use client_address::ClientAddress;
+pub use client_authn::keys::ClientKeysProblem;
 pub use clock::Clock;
 pub use config::{
     ConfigProblem, ConfigProblems, DeviceClients, OAuthConfig, Resource, ScopeText, SigningAlgorithm,

@@ -7,12 +7,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, header};
+use oidc_verify::CLIENT_ASSERTION_ALGORITHMS;
 use serde_json::{Map, Value, json};
 
 use crate::{
     config::{DeviceClients, OAuthConfig},
     server::Server,
-    store::GrantType,
+    store::{GrantType, PRIVATE_KEY_JWT},
 };
 
 /// How long the documents may be cached: a removed key is gone everywhere within this time (SEC-28).
@@ -48,7 +49,7 @@ fn common(config: &OAuthConfig) -> Map<String, Value> {
         config.resources.iter().flat_map(|resource| &resource.scopes).map(|scope| scope.name.as_str());
     let scopes: BTreeSet<&str> = scopes.chain([OFFLINE_ACCESS]).collect();
     let resources: Vec<&str> = config.resources.iter().map(|resource| resource.uri.as_str()).collect();
-    let confidential = ["client_secret_basic", "client_secret_post"];
+    let confidential = ["client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT];
     let authentication = json!([&["none"], &confidential[..]].concat());
     let mut grant_types = vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
     let mut endpoints = Map::new();
@@ -60,6 +61,7 @@ fn common(config: &OAuthConfig) -> Map<String, Value> {
         );
     }
     let grant_types: Vec<&str> = grant_types.into_iter().map(GrantType::as_str).collect();
+    let signing = json!(CLIENT_ASSERTION_ALGORITHMS);
     [
         ("issuer", json!(config.public_url)),
         ("authorization_endpoint", json!(config.url_of("/authorize"))),
@@ -73,8 +75,11 @@ fn common(config: &OAuthConfig) -> Map<String, Value> {
         ("response_modes_supported", json!(["query"])),
         ("grant_types_supported", json!(grant_types)),
         ("token_endpoint_auth_methods_supported", authentication.clone()),
+        ("token_endpoint_auth_signing_alg_values_supported", signing.clone()),
         ("revocation_endpoint_auth_methods_supported", authentication),
+        ("revocation_endpoint_auth_signing_alg_values_supported", signing.clone()),
         ("introspection_endpoint_auth_methods_supported", json!(confidential)),
+        ("introspection_endpoint_auth_signing_alg_values_supported", signing),
         ("code_challenge_methods_supported", json!(["S256"])),
         ("authorization_response_iss_parameter_supported", json!(true)),
         ("request_uri_parameter_supported", json!(false)),

@@ -8,19 +8,24 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use audit::{Action, Event, Outcome, Party};
 use axum::{Extension, body::Body, extract::State, response::Response};
 use http::{HeaderMap, StatusCode};
+use oidc_verify::CLIENT_ASSERTION_ALGORITHMS;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::{
     body::{BodyError, read},
+    client_authn::keys::ClientKeysProblem,
     clock::{before, unix_seconds},
     config::{DeviceClients, is_scope_token},
     error::{RETRY_AFTER, Unavailable, json_no_store, oauth_error, unavailable_json, with_retry_after},
     http_layer::RequestId,
     random::{Digest, identifier, secret},
     server::Server,
-    store::{Client, ClientAuthentication, ClientOrigin, ClientSettings, GrantType, SecretMethod},
+    store::{
+        Client, ClientAuthentication, ClientKeys, ClientOrigin, ClientSettings, GrantType, PRIVATE_KEY_JWT,
+        SecretMethod,
+    },
 };
 
 const MAX_BODY: usize = 32 * 1024;
@@ -59,6 +64,9 @@ enum RegisterError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// The keys of an assertion's signer.
+    #[error("jwks {0}")]
+    Keys(ClientKeysProblem),
     /// No redirect may receive a code.
     #[error("none of the redirect_uris is allowed here ({})", reasons(.0))]
     NoRedirect(Vec<Dropped>),
@@ -88,6 +96,8 @@ struct Metadata {
     token_endpoint_auth_method: Option<String>,
     grant_types: Option<Vec<String>>,
     response_types: Option<Vec<String>>,
+    token_endpoint_auth_signing_alg: Option<String>,
+    jwks: Option<Map<String, Value>>,
     client_name: Option<String>,
     application_type: Option<String>,
     scope: Option<String>,
@@ -129,7 +139,10 @@ async fn try_register(
         redirect_uris: kept,
         grant_types,
         origin: ClientOrigin::Dynamic,
-        settings: ClientSettings::default(),
+        settings: ClientSettings {
+            token_endpoint_auth_signing_alg: metadata.token_endpoint_auth_signing_alg.clone(),
+            ..ClientSettings::default()
+        },
         registered_at: now,
         first_used_at: None,
     };
@@ -245,13 +258,27 @@ fn authentication(
         None | Some("none") => return Ok((ClientAuthentication::None, None)),
         Some("client_secret_basic") => SecretMethod::Basic,
         Some("client_secret_post") => SecretMethod::Post,
+        Some(PRIVATE_KEY_JWT) => return Ok((ClientAuthentication::PrivateKeyJwt(keys(metadata)?), None)),
         Some(_) => {
-            let problem = "must be none, client_secret_basic or client_secret_post";
+            let problem = "must be none, client_secret_basic, client_secret_post or private_key_jwt";
             return Err(metadata_error("token_endpoint_auth_method", problem));
         }
     };
     let secret = secret(server.randomness.as_ref()).map_err(Unavailable::from)?;
-    Ok((ClientAuthentication::Secret { method, digest: Digest::of(&secret) }, Some(secret)))
+    let digest = Digest::of(&secret);
+    Ok((ClientAuthentication::Secret { method, digest, previous: None }, Some(secret)))
+}
+
+fn keys(metadata: &Metadata) -> Result<ClientKeys, RegisterError> {
+    let algorithm = metadata.token_endpoint_auth_signing_alg.as_deref();
+    if algorithm.is_some_and(|algorithm| !CLIENT_ASSERTION_ALGORITHMS.contains(&algorithm)) {
+        let problem = "must be one of token_endpoint_auth_signing_alg_values_supported";
+        return Err(metadata_error("token_endpoint_auth_signing_alg", problem));
+    }
+    let Some(jwks) = &metadata.jwks else {
+        return Err(metadata_error("jwks", "is missing: private_key_jwt needs the public keys"));
+    };
+    ClientKeys::inline(json!(jwks).to_string()).map_err(RegisterError::Keys)
 }
 
 fn metadata_error(member: &'static str, problem: &'static str) -> RegisterError {
@@ -272,12 +299,16 @@ fn answer(client: &Client, metadata: &Metadata, secret: Option<&SecretString>, d
     let texts = [
         ("client_name", &metadata.client_name),
         ("application_type", &metadata.application_type),
+        ("token_endpoint_auth_signing_alg", &client.settings.token_endpoint_auth_signing_alg),
         ("scope", &metadata.scope),
     ];
     for (name, text) in texts {
         if let Some(text) = text {
             put(name, json!(text));
         }
+    }
+    if let Some(jwks) = metadata.jwks.as_ref().filter(|_| client.authentication.as_str() == PRIVATE_KEY_JWT) {
+        put("jwks", json!(jwks));
     }
     if let Some(secret) = secret {
         put("client_secret", json!(secret.expose_secret()));
@@ -295,9 +326,10 @@ fn answer(client: &Client, metadata: &Metadata, secret: Option<&SecretString>, d
 
 fn record_refusal(server: &Server, request_id: &RequestId, error: &RegisterError) {
     let (outcome, reason) = match error {
-        RegisterError::Body(_) | RegisterError::Json { .. } | RegisterError::Metadata { .. } => {
-            (Outcome::Denied, "invalid_client_metadata")
-        }
+        RegisterError::Body(_)
+        | RegisterError::Json { .. }
+        | RegisterError::Metadata { .. }
+        | RegisterError::Keys(_) => (Outcome::Denied, "invalid_client_metadata"),
         RegisterError::NoRedirect(_) => (Outcome::Denied, "no_allowed_redirect"),
         RegisterError::Full => (Outcome::Denied, "client_quota"),
         RegisterError::Unavailable(_) => (Outcome::Failure, "unavailable"),
@@ -319,7 +351,8 @@ fn refuse(error: &RegisterError, request_id: &RequestId) -> Response {
         }
         RegisterError::Body(BodyError::Params(_))
         | RegisterError::Json { .. }
-        | RegisterError::Metadata { .. } => (StatusCode::BAD_REQUEST, "invalid_client_metadata"),
+        | RegisterError::Metadata { .. }
+        | RegisterError::Keys(_) => (StatusCode::BAD_REQUEST, "invalid_client_metadata"),
         RegisterError::Full => {
             let answer =
                 oauth_error(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", &error.to_string());

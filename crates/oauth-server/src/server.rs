@@ -19,6 +19,7 @@ use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::{
     authorize, callback,
+    client_authn::keys::{ClientKeysSource, NoPublishedKeys},
     clock::{Clock, before},
     config::{ConfigProblems, OAuthConfig},
     consent, device,
@@ -130,6 +131,8 @@ pub(crate) struct Server {
     /// Questions about tokens, by client.
     pub(crate) introspections: RateByName,
     pub(crate) device_attempts: device::Attempts,
+    /// Reads the keys that clients publish.
+    pub(crate) client_keys: Box<dyn ClientKeysSource>,
 }
 
 impl OAuthServer {
@@ -165,6 +168,7 @@ impl OAuthServer {
             passwords: PasswordCheck::new(),
             introspections,
             device_attempts: device::Attempts::new(),
+            client_keys: Box::new(NoPublishedKeys),
         })))
     }
 

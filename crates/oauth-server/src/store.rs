@@ -29,8 +29,10 @@ use audit::AuditUnavailable;
 
 use crate::replay::ReplayWindow;
 
+pub(crate) use clients::PRIVATE_KEY_JWT;
 pub use clients::{
-    Client, ClientAuthentication, ClientOrigin, ClientSettings, ClientStore, GrantType, SecretMethod,
+    Client, ClientAuthentication, ClientKeys, ClientOrigin, ClientSettings, ClientStore, GrantType,
+    PreviousSecret, SecretMethod,
 };
 #[cfg(feature = "sea-orm")]
 pub use database::{SeaOrmStore, connect_options, migrations};

@@ -145,7 +145,10 @@ fn scopes(claims: &Map<String, Value>) -> Result<Vec<String>, Rejected> {
     scopes.ok_or(Rejected::InvalidClaim(name))
 }
 
-fn text<'c>(claims: &'c Map<String, Value>, name: &'static str) -> Result<Option<&'c str>, Rejected> {
+pub(crate) fn text<'c>(
+    claims: &'c Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<&'c str>, Rejected> {
     match claims.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),

@@ -143,6 +143,9 @@ pub enum Rejected {
     /// The token is not valid yet, by `nbf` or `iat`.
     #[error("token is not valid yet")]
     NotYetValid,
+    /// An assertion expires too far ahead.
+    #[error("token is valid for too long")]
+    Lifetime,
 }
 
 impl Rejected {
@@ -162,6 +165,7 @@ impl Rejected {
             Self::AuthorizedParty => "authorized_party_not_allowed",
             Self::Expired => "token_expired",
             Self::NotYetValid => "token_not_yet_valid",
+            Self::Lifetime => "lifetime_too_long",
         }
     }
 }

@@ -11,7 +11,10 @@
 //! A [`DpopProof`] is what a DPoP proof (RFC 9449) shows about one request: that its sender holds a key, now. [`verify_dpop`]
 //! makes it, [`DpopNonces`] are the server's nonces, made and known again without keeping any.
 //!
-//! This crate does not decide what a caller may do, does not know revoked tokens or used proofs and issues nothing.
+//! A [`ClientAssertion`] is what a client signed about itself (RFC 7523 §2.2), for this server and a few minutes.
+//!
+//! This crate does not decide what a caller may do, does not know revoked tokens, used proofs or used assertions, and
+//! issues nothing.
 //!
 //! ```
 //! use oidc_verify::{Algorithm, IssuerConfig, IssuerSet, KeySet, SharedKeys, TokenVerifier};
@@ -47,11 +50,14 @@
 //! * *Tokens for someone else* (SEC-21, SEC-27): `iss`, `aud` and `azp` are compared exactly, `typ` is on a list.
 //! * *Stolen tokens* (SEC-30 to SEC-32): a proof counts for one method, one URL, one token and about a minute; its key is
 //!   admitted like every other and never a private one; the caller of this crate refuses a second use.
+//! * *Borrowed client assertions* (SEC-17): `iss` and `sub` are the client, `aud` is one string, `exp` at most five minutes
+//!   ahead, and there is a `jti` that the caller refuses a second time.
 //! * *Fetching on command* (SEC-28, SEC-29): a token can cause at most one reading of its issuer's keys in 30 seconds;
 //!   redirects are not followed, metadata of another issuer are refused.
 
 mod algorithm;
 mod claims;
+mod client_assertion;
 mod config;
 mod dpop;
 mod error;
@@ -63,6 +69,10 @@ mod token;
 mod verifier;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use client_assertion::{
+    CLIENT_ASSERTION_ALGORITHMS, CLIENT_ASSERTION_MAX_LIFETIME, CheckedClientAssertion, ClientAssertion,
+    ClientAssertionRules, UnverifiedClientAssertion,
+};
 pub use config::{ConfigError, IssuerConfig, IssuerConfigBuilder};
 pub use dpop::{
     DPOP_ALGORITHMS, DPOP_MAX_PROOF_BYTES, DpopCall, DpopError, DpopNonces, DpopProof, DpopServer, DpopUrl,

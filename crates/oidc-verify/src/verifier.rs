@@ -67,7 +67,7 @@ impl TokenVerifier {
 }
 
 /// RFC 7515 §4.1.9: `application/` may be left out.
-fn media_subtype(token_type: &str) -> &str {
+pub(crate) fn media_subtype(token_type: &str) -> &str {
     const PREFIX: &str = "application/";
     match token_type.split_at_checked(PREFIX.len()) {
         Some((prefix, subtype)) if prefix.eq_ignore_ascii_case(PREFIX) => subtype,

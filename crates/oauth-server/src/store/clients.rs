@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, time::SystemTime};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{Confirm, StoreError};
 use crate::{random::Digest, replay::ReplayWindow};
@@ -29,6 +30,9 @@ pub trait ClientStore: Send + Sync + 'static {
     async fn prune_clients(&self, unused_before: SystemTime, batch: u64) -> Result<u64, StoreError>;
 }
 
+/// The registered name of authentication by a signed assertion.
+pub(crate) const PRIVATE_KEY_JWT: &str = "private_key_jwt";
+
 /// How a client proves who it is at the token endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientAuthentication {
@@ -40,7 +44,31 @@ pub enum ClientAuthentication {
         method: SecretMethod,
         /// The digest of the secret.
         digest: Digest,
+        /// The secret before it, while the client still moves to the new one.
+        previous: Option<PreviousSecret>,
     },
+    /// By an assertion that it signs (RFC 7523 §2.2), `private_key_jwt`.
+    PrivateKeyJwt(ClientKeys),
+}
+
+/// A secret that was replaced and still counts for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreviousSecret {
+    /// The digest of the secret.
+    pub digest: Digest,
+    /// When it is worthless.
+    pub ends_at: SystemTime,
+}
+
+/// Where the public keys of a client are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ClientKeys {
+    /// Here: a JSON Web Key Set as JSON text.
+    Inline(String),
+    /// At this address, which the client named.
+    Uri(String),
 }
 
 /// Where a confidential client said it would put its secret.
@@ -70,6 +98,7 @@ impl ClientAuthentication {
         match self {
             Self::None => "none",
             Self::Secret { method, .. } => method.as_str(),
+            Self::PrivateKeyJwt(_) => PRIVATE_KEY_JWT,
         }
     }
 }
@@ -147,9 +176,23 @@ pub enum ClientOrigin {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClientSettings {
+    /// The tenant of a client that acts for itself.
+    pub tenant: Option<String>,
+    /// The claims of a client that acts for itself, for the mapping to look at.
+    pub hints: Map<String, Value>,
+    /// The resources that it may ask tokens for on its own behalf, by their canonical identifiers.
+    pub resources: Vec<String>,
+    /// The scopes that it may ask for on its own behalf.
+    pub scopes: Vec<String>,
     /// How long after its use a refresh token may be sent again, when not as long as for other clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_replay: Option<ReplayWindow>,
+    /// Whether it must push its authorization requests (RFC 9126 §6).
+    pub require_pushed_authorization_requests: bool,
+    /// Whether its tokens must be bound to a key (RFC 9449 §5.2).
+    pub dpop_bound_access_tokens: bool,
+    /// The one algorithm of its assertions (RFC 7591 §2); any that this server takes if it is `None`.
+    pub token_endpoint_auth_signing_alg: Option<String>,
 }
 
 /// A registered client.

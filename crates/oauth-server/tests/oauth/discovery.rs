@@ -10,6 +10,8 @@ async fn the_metadata_says_what_exists_and_nothing_else() {
     let harness = Harness::new().await;
     let metadata = harness.get("/.well-known/oauth-authorization-server").await;
     assert_eq!(metadata.header(header::CONTENT_TYPE), Some("application/json"));
+    let methods = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let algorithms = ["ES256", "ES384", "EdDSA", "Ed25519", "PS256", "RS256"];
     let expected = json!({
         "issuer": ORIGIN,
         "authorization_endpoint": format!("{ORIGIN}/authorize"),
@@ -27,9 +29,12 @@ async fn the_metadata_says_what_exists_and_nothing_else() {
             "refresh_token",
             "urn:ietf:params:oauth:grant-type:device_code",
         ],
-        "token_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
-        "revocation_endpoint_auth_methods_supported": ["none", "client_secret_basic", "client_secret_post"],
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+        "introspection_endpoint_auth_methods_supported": methods[1..],
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "request_uri_parameter_supported": false,

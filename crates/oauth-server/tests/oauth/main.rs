@@ -4,6 +4,7 @@
 #![expect(clippy::panic, reason = "a failed set-up fails the test")]
 
 mod authorize;
+mod client_authn;
 mod concurrency;
 mod device;
 mod discovery;

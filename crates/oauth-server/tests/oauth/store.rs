@@ -12,9 +12,9 @@ use oauth_server::{
     Digest, KeyRing, SigningAlgorithm,
     identity::Identity,
     store::{
-        Client, ClientAuthentication, ClientOrigin, ClientSettings, Code, CodeRequest, DeviceCode,
-        DeviceState, Grant, GrantKind, GrantType, Interaction, MemoryStore, Purpose, RefreshToken,
-        SecretMethod, SecretRecord, Stage, Store, StoreError,
+        Client, ClientAuthentication, ClientKeys, ClientOrigin, ClientSettings, Code, CodeRequest,
+        DeviceCode, DeviceState, Grant, GrantKind, GrantType, Interaction, MemoryStore, PreviousSecret,
+        Purpose, RefreshToken, SecretMethod, SecretRecord, Stage, Store, StoreError,
     },
 };
 use pg_fixture::PgCluster;
@@ -49,11 +49,24 @@ fn client(id: &str) -> Client {
     Client {
         id: id.into(),
         name: Some("Claude é".into()),
-        authentication: ClientAuthentication::Secret { method: SecretMethod::Post, digest: digest("secret") },
+        authentication: ClientAuthentication::Secret {
+            method: SecretMethod::Post,
+            digest: digest("secret"),
+            previous: Some(PreviousSecret { digest: digest("old"), ends_at: now() + MINUTE }),
+        },
         redirect_uris: vec!["https://claude.ai/a".into(), "cursor://b".into()],
         grant_types: [GrantType::AuthorizationCode, GrantType::RefreshToken].into(),
         origin: ClientOrigin::Operator,
-        settings: ClientSettings::default(),
+        settings: ClientSettings {
+            tenant: Some("acme".into()),
+            hints: json!({ "team": ["é"] }).as_object().unwrap().clone(),
+            resources: vec!["https://r".into()],
+            scopes: vec!["a".into()],
+            refresh_replay: Some(oauth_server::ReplayWindow::MAX),
+            require_pushed_authorization_requests: true,
+            dpop_bound_access_tokens: true,
+            token_endpoint_auth_signing_alg: Some("ES256".into()),
+        },
         registered_at: now(),
         first_used_at: None,
     }
@@ -160,6 +173,13 @@ async fn clients(store: &dyn Store) {
     assert!(insert(&public, now()).await);
     assert_eq!(store.client("c").await.unwrap(), Some(client("c")));
     assert_eq!(store.client("p").await.unwrap(), Some(public));
+    for keys in [ClientKeys::Inline(r#"{"keys":[]}"#.into()), ClientKeys::Uri("https://c/jwks".into())] {
+        let signing = Client { authentication: ClientAuthentication::PrivateKeyJwt(keys), ..client("s") };
+        assert!(store.insert_client(&signing, 3, now(), &yes).await.unwrap());
+        assert_eq!(store.client("s").await.unwrap(), Some(signing));
+        assert_eq!(store.prune_clients(now() + MINUTE, 9).await.unwrap(), 3, "with c and p");
+        assert!(insert(&client("c"), now()).await && insert(&client("p"), now()).await);
+    }
     assert!(!insert(&client("d"), now()).await, "nobody had time to sign in with the others");
     assert_eq!(store.client("d").await.unwrap(), None);
 

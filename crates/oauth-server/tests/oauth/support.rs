@@ -11,7 +11,10 @@ use std::{
 
 use audit::{AuditLog, MemorySink, Sink};
 use axum::{Router, body::Body};
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use connect_hosts::{AllowedHosts, RedirectPolicy};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use oauth_server::{
@@ -278,6 +281,11 @@ pub(crate) fn redeem_params<'a>(client_id: &'a str, code: &'a str) -> Vec<(&'a s
         ("code_verifier", VERIFIER),
         ("redirect_uri", REDIRECT),
     ]
+}
+
+/// The credentials of a client in the `Authorization` header.
+pub(crate) fn basic(client_id: &str, secret: &str) -> String {
+    format!("Basic {}", BASE64_STANDARD.encode(format!("{client_id}:{secret}")))
 }
 
 /// Replaces a parameter, adds it, or with `None` removes it.

@@ -2,15 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{Method, StatusCode, header};
 use oauth_server::{OAuthConfig, store::MemoryStore};
 use serde_json::{Value, json};
 
 use crate::provider::Provider;
 use crate::support::{
-    HOSTS, Harness, ORIGIN, REDIRECT, RESOURCE, VERIFIER, claims, config, form_request, query, redeem_params,
-    request, resource, static_users, with,
+    HOSTS, Harness, ORIGIN, REDIRECT, RESOURCE, VERIFIER, basic, claims, config, form_request, query,
+    redeem_params, request, resource, static_users, with,
 };
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
@@ -172,8 +171,6 @@ async fn a_confidential_client_proves_itself_by_header_or_form() {
     let body = json!({ "redirect_uris": [REDIRECT], "token_endpoint_auth_method": "client_secret_basic" });
     let registered = harness.post_json("/register", &body).await.json();
     let (client, secret) = (text(&registered["client_id"]), text(&registered["client_secret"]));
-    let basic =
-        |id: &str, secret: &str| format!("Basic {}", BASE64_STANDARD.encode(format!("{id}:{secret}")));
     let send = async |authorization: Option<String>, extra: &[(&str, &str)]| {
         let code = harness.code(client).await;
         let form = [with(redeem_params(client, &code), "client_id", None), extra.to_vec()].concat();

@@ -10,6 +10,7 @@
 mod admission;
 mod broken_tokens;
 mod claims;
+mod client_assertion;
 mod config;
 mod dpop;
 mod interoperation;

@@ -11,7 +11,10 @@ use sea_orm::{
 use super::{SeaOrmStore, commit, delete_first, digest, from_json, in_turn, insert, to_json};
 use crate::{
     clock::{from_millis, to_millis},
-    store::{Client, ClientAuthentication, ClientStore, Confirm, SecretMethod, StoreError},
+    store::{
+        Client, ClientAuthentication, ClientStore, Confirm, PRIVATE_KEY_JWT, PreviousSecret, SecretMethod,
+        StoreError,
+    },
 };
 
 /// Names the registrations' advisory lock among all locks of the database: "oauthreg" in ASCII.
@@ -37,6 +40,10 @@ pub(super) mod client {
         pub(in crate::store) settings: String,
         pub(in crate::store) registered_at: i64,
         pub(in crate::store) first_used_at: Option<i64>,
+        #[sea_orm(column_type = "Text", nullable)]
+        pub(in crate::store) keys: Option<String>,
+        pub(in crate::store) previous_digest: Option<String>,
+        pub(in crate::store) previous_ends_at: Option<i64>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -100,41 +107,37 @@ pub(super) async fn mark_used(
 }
 
 fn to_row(client: &Client) -> Result<client::Model, StoreError> {
+    let (mut secret, mut previous, mut keys) = (None, None, None);
+    match &client.authentication {
+        ClientAuthentication::None => {}
+        ClientAuthentication::Secret { digest, previous: before, .. } => {
+            secret = Some(digest.to_text());
+            previous = before.as_ref();
+        }
+        ClientAuthentication::PrivateKeyJwt(own) => keys = Some(to_json(own, "client")?),
+    }
     Ok(client::Model {
         id: client.id.clone(),
         name: client.name.clone(),
         authentication: client.authentication.as_str().to_owned(),
-        secret_digest: match &client.authentication {
-            ClientAuthentication::None => None,
-            ClientAuthentication::Secret { digest, .. } => Some(digest.to_text()),
-        },
+        secret_digest: secret,
         redirect_uris: to_json(&client.redirect_uris, "client")?,
         grant_types: to_json(&client.grant_types, "client")?,
         origin: to_json(&client.origin, "client")?,
         settings: to_json(&client.settings, "client")?,
         registered_at: to_millis(client.registered_at),
         first_used_at: client.first_used_at.map(to_millis),
+        keys,
+        previous_digest: previous.map(|previous| previous.digest.to_text()),
+        previous_ends_at: previous.map(|previous| to_millis(previous.ends_at)),
     })
 }
 
 fn from_row(row: client::Model) -> Result<Client, StoreError> {
-    let corrupt = || StoreError::Corrupt { what: "client" };
-    let method = [SecretMethod::Basic, SecretMethod::Post]
-        .into_iter()
-        .find(|method| method.as_str() == row.authentication);
-    let authentication = match (method, row.secret_digest) {
-        (Some(method), Some(text)) => {
-            ClientAuthentication::Secret { method, digest: digest(&text, "client")? }
-        }
-        (None, None) if row.authentication == ClientAuthentication::None.as_str() => {
-            ClientAuthentication::None
-        }
-        _ => return Err(corrupt()),
-    };
     Ok(Client {
+        authentication: authentication(&row)?,
         id: row.id,
         name: row.name,
-        authentication,
         redirect_uris: from_json(&row.redirect_uris, "client")?,
         grant_types: from_json(&row.grant_types, "client")?,
         origin: from_json(&row.origin, "client")?,
@@ -142,4 +145,33 @@ fn from_row(row: client::Model) -> Result<Client, StoreError> {
         registered_at: from_millis(row.registered_at),
         first_used_at: row.first_used_at.map(from_millis),
     })
+}
+
+fn authentication(row: &client::Model) -> Result<ClientAuthentication, StoreError> {
+    let methods = [SecretMethod::Basic, SecretMethod::Post];
+    let method = methods.into_iter().find(|method| method.as_str() == row.authentication);
+    match (method, &row.secret_digest, &row.keys) {
+        (Some(method), Some(text), None) => Ok(ClientAuthentication::Secret {
+            method,
+            digest: digest(text, "client")?,
+            previous: previous_secret(row)?,
+        }),
+        (None, None, None) if row.authentication == ClientAuthentication::None.as_str() => {
+            Ok(ClientAuthentication::None)
+        }
+        (None, None, Some(keys)) if row.authentication == PRIVATE_KEY_JWT => {
+            Ok(ClientAuthentication::PrivateKeyJwt(from_json(keys, "client")?))
+        }
+        _ => Err(StoreError::Corrupt { what: "client" }),
+    }
+}
+
+fn previous_secret(row: &client::Model) -> Result<Option<PreviousSecret>, StoreError> {
+    match (&row.previous_digest, row.previous_ends_at) {
+        (Some(text), Some(ends_at)) => {
+            Ok(Some(PreviousSecret { digest: digest(text, "client")?, ends_at: from_millis(ends_at) }))
+        }
+        (None, None) => Ok(None),
+        _ => Err(StoreError::Corrupt { what: "client" }),
+    }
 }

@@ -1,5 +1,6 @@
 //! How the tables come to be. A migration that was released is never edited: a change is a new one.
 
+mod client_keys;
 mod devices;
 mod purposes;
 
@@ -15,7 +16,12 @@ use super::{
 /// The migrations of this crate, for the binary to run among its own. Their names start with `oauth_`.
 #[must_use]
 pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(CreateTables), Box::new(purposes::Purposes), Box::new(devices::Devices)]
+    vec![
+        Box::new(CreateTables),
+        Box::new(purposes::Purposes),
+        Box::new(devices::Devices),
+        Box::new(client_keys::ClientKeys),
+    ]
 }
 
 struct CreateTables;
