@@ -78,6 +78,10 @@ impl Revocations for NothingRevoked {
         1
     }
 
+    fn key_version(&self) -> u64 {
+        1
+    }
+
     fn is_current(&self, _: SystemTime) -> bool {
         true
     }

@@ -178,6 +178,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
         audit: audit.clone(),
         mapping: Arc::clone(&mapping),
         revocations: oauth.revocations(),
+        keys: oauth.keys(),
         max_age: config.database.max_age,
         clock: Arc::clone(&clock),
     };

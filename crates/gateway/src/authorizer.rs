@@ -25,6 +25,7 @@ pub use holder::{DpopRules, Presented};
 use identity::Identity;
 use oidc_verify::{IssuerSet, VerifiedToken};
 pub use permit::Permit;
+use permit::Versions;
 pub use replays::{ProcessReplays, ProofReplays, Recording, ReplaysUnavailable};
 use role_mapper::{Grant, MappingSnapshots, Query, RoleDecision, Versioned, decide};
 
@@ -43,6 +44,10 @@ pub trait Revocations: Send + Sync {
 
     /// Changes with every revocation. What was asked under another version is asked again.
     fn version(&self) -> u64;
+
+    /// Changes with the keys of our own tokens. What was verified under another version is verified again: a key that was
+    /// withdrawn is gone at once (SEC-28).
+    fn key_version(&self) -> u64;
 
     /// Whether the revocations were read recently enough to be relied on. While they were not, nothing is allowed.
     fn is_current(&self, now: SystemTime) -> bool;
@@ -194,7 +199,9 @@ impl Authorizer {
         if !self.revocations.is_current(now) {
             return Err(Denied::stranger(Denial::RevocationsTooOld));
         }
-        let cached = cache.find(&key).filter(|permit| permit.is_good(now, mapping.version));
+        // Before the verification: keys that change in between are noticed by the next call.
+        let versions = Versions { mapping: mapping.version, keys: self.revocations.key_version() };
+        let cached = cache.find(&key).filter(|permit| permit.is_good(now, versions));
         let was_cached = cached.is_some();
         let permit = if let Some(permit) = cached {
             permit
@@ -203,7 +210,7 @@ impl Authorizer {
             let verified = Box::pin(self.issuers.verify(token, now))
                 .await
                 .map_err(|error| Denied::stranger(Denial::of_verification(&error)))?;
-            let permit = Arc::new(self.decide(&verified, wanted, &mapping, now)?);
+            let permit = Arc::new(self.decide(&verified, wanted, (&mapping, versions), now)?);
             cache.keep(key, Arc::clone(&permit));
             permit
         };
@@ -227,7 +234,7 @@ impl Authorizer {
         &self,
         token: &VerifiedToken,
         wanted: Wanted<'_>,
-        mapping: &Versioned,
+        (mapping, versions): (&Versioned, Versions),
         now: SystemTime,
     ) -> Result<Permit, Denied> {
         let identity = Identity::of(token, &self.config.own_issuer).map_err(Denied::stranger)?;
@@ -267,7 +274,7 @@ impl Authorizer {
             holder,
             good_until: token.recheck_at().min(latest),
             decided_at: now,
-            mapping_version: mapping.version,
+            versions,
         }))
     }
 

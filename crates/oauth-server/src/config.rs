@@ -13,7 +13,7 @@ const DAY: Duration = Duration::from_hours(24);
 const MAX_CODE_LIFETIME: Duration = MINUTE;
 
 /// The longest life of an access token: revocations older than this need not be remembered.
-const MAX_ACCESS_LIFETIME: Duration = Duration::from_hours(1);
+pub(crate) const MAX_ACCESS_LIFETIME: Duration = Duration::from_hours(1);
 
 /// A busy resource server asks once for each call that it serves.
 const INTROSPECTIONS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60_000).unwrap();
@@ -39,8 +39,8 @@ pub struct OAuthConfig {
     pub refresh_absolute_lifetime: Duration,
     /// How long after its use a refresh token may be sent again; 30 seconds by default.
     pub refresh_replay: ReplayWindow,
-    /// What access tokens are signed with; ES256 by default.
-    pub signing_algorithm: SigningAlgorithm,
+    /// What access tokens are signed with, and for how long one key does so.
+    pub keys: KeySettings,
     /// How many clients are kept that nobody ever signed in with; 10 000 by default. Of more, those
     /// registered first give way after a minute. Clients that somebody signed in with are not counted, and stay.
     pub max_unused_clients: u64,
@@ -89,7 +89,7 @@ impl OAuthConfig {
             refresh_idle_lifetime: 30 * DAY,
             refresh_absolute_lifetime: 90 * DAY,
             refresh_replay: ReplayWindow::default(),
-            signing_algorithm: SigningAlgorithm::Es256,
+            keys: KeySettings::default(),
             max_unused_clients: 10_000,
             unused_client_lifetime: DAY,
             max_interactions: 50_000,
@@ -126,6 +126,9 @@ impl OAuthConfig {
             if found < Duration::from_secs(1) || found > max {
                 problems.push(ConfigProblem::Lifetime { field, found, max });
             }
+        }
+        if let Some(found) = self.keys.rotate_every.filter(|every| *every < DAY) {
+            problems.push(ConfigProblem::RotatedTooOften { found });
         }
         if self.unused_client_lifetime <= self.interaction_lifetime {
             problems.push(ConfigProblem::ClientForgottenTooSoon);
@@ -198,7 +201,39 @@ pub struct ScopeText {
     pub description: Option<String>,
 }
 
-/// The algorithm of the signing key.
+/// How signing keys are made and replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySettings {
+    /// The algorithm of new keys; ES256 by default. Another one than the newest key's makes a next key, which takes over
+    /// like any other.
+    pub algorithm: SigningAlgorithm,
+    /// The size of new RSA keys; 3072 bits by default.
+    pub rsa_bits: RsaBits,
+    /// The age at which the signing key is replaced; 90 days by default, at least one. `None`: only by hand.
+    pub rotate_every: Option<Duration>,
+}
+
+impl Default for KeySettings {
+    fn default() -> Self {
+        Self {
+            algorithm: SigningAlgorithm::default(),
+            rsa_bits: RsaBits::default(),
+            rotate_every: Some(90 * DAY),
+        }
+    }
+}
+
+/// The size of an RSA key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RsaBits {
+    /// 2048 bits: the least that verifiers accept.
+    Bits2048,
+    /// 3072 bits.
+    #[default]
+    Bits3072,
+}
+
+/// The algorithm of a signing key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SigningAlgorithm {
     /// ECDSA on P-256 with SHA-256.
@@ -206,6 +241,8 @@ pub enum SigningAlgorithm {
     Es256,
     /// Ed25519.
     EdDsa,
+    /// RSA PKCS#1 v1.5 with SHA-256, for verifiers that know nothing else.
+    Rs256,
 }
 
 impl SigningAlgorithm {
@@ -215,13 +252,14 @@ impl SigningAlgorithm {
         match self {
             Self::Es256 => "ES256",
             Self::EdDsa => "EdDSA",
+            Self::Rs256 => "RS256",
         }
     }
 
     /// The algorithm with this JOSE name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Es256, Self::EdDsa].into_iter().find(|algorithm| algorithm.as_str() == name)
+        [Self::Es256, Self::EdDsa, Self::Rs256].into_iter().find(|algorithm| algorithm.as_str() == name)
     }
 }
 
@@ -280,6 +318,12 @@ pub enum ConfigProblem {
         found: Duration,
         /// The greatest value.
         max: Duration,
+    },
+    /// Signing keys would be replaced before the last ones are gone.
+    #[error("keys.rotate_every is {found:?}: expected at least a day")]
+    RotatedTooOften {
+        /// Its value.
+        found: Duration,
     },
     /// A client would be forgotten while its first person still signs in.
     #[error("unused_client_lifetime must be longer than interaction_lifetime")]
@@ -347,7 +391,7 @@ pub(crate) fn is_scope_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),

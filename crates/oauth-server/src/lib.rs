@@ -26,6 +26,7 @@
 //! use oauth_server::{
 //!     OAuthConfig, OAuthServer, Parts, Resource, ScopeText, SystemRandomness,
 //!     identity::{IdentitySource, OidcUpstream, OidcUpstreamConfig},
+//!     seal::Sealing,
 //!     store::MemoryStore,
 //! };
 //!
@@ -56,6 +57,7 @@
 //!         audit: AuditLog::start(MemorySink::default(), || UNIX_EPOCH)?,
 //!         clock: Arc::new(|| UNIX_EPOCH),
 //!         randomness: Arc::new(SystemRandomness),
+//!         sealing: Sealing::unsealed(),
 //!     },
 //! )
 //! .await?;
@@ -81,11 +83,14 @@
 //!   [`ReplayWindow`] and is told the same again.
 //! * *A sign-in that is not the browser's own* (SEC-13, SEC-14): each stage is bound to its own cookie; `state`, nonce,
 //!   PKCE verifier and the forms' anti-forgery values are made from it; what upstream needs exists only after consent.
-//! * *A stolen database*: it holds digests of codes, tokens, secrets and cookies. The signing key is in it: protect it.
+//! * *A stolen database* (SEC-64): it holds digests of codes, tokens, secrets and cookies; signing keys and the secret that
+//!   replicas share are sealed with a key that is elsewhere ([`seal`]).
+//! * *A stolen signing key* (SEC-64): [`keys::revoke`] withdraws it, its tokens are refused within seconds.
 //! * *A step that nobody can reconstruct*: what the audit log cannot record is not done ([`store::Confirm`]).
 //! * *A token that outlives its grant* (SEC-22): access tokens name their grant (`sid`), and [`RevocationView`] knows the
 //!   revoked ones; at once in this process, within two seconds in every other.
 
+mod agreement;
 mod authorize;
 mod body;
 mod callback;
@@ -103,7 +108,7 @@ mod http_layer;
 pub mod identity;
 mod interaction;
 mod introspect;
-mod keys;
+pub mod keys;
 mod metadata;
 mod pages;
 mod params;
@@ -115,17 +120,20 @@ mod register;
 mod replay;
 mod revocation_view;
 mod revoke;
+pub mod seal;
 mod secret;
 mod server;
 mod sign_in;
 pub mod store;
 mod token;
 
+pub use agreement::move_public_url;
 pub use client_address::ClientAddress;
 pub use client_authn::keys::ClientKeysProblem;
 pub use clock::Clock;
 pub use config::{
-    ConfigProblem, ConfigProblems, DeviceClients, OAuthConfig, Resource, ScopeText, SigningAlgorithm,
+    ConfigProblem, ConfigProblems, DeviceClients, KeySettings, OAuthConfig, Resource, RsaBits, ScopeText,
+    SigningAlgorithm,
 };
 pub use http_layer::RequestId;
 pub use keys::{KeyError, KeyRing};

@@ -11,12 +11,12 @@ use oidc_verify::CLIENT_ASSERTION_ALGORITHMS;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    config::{DeviceClients, OAuthConfig},
+    config::{DeviceClients, OAuthConfig, SigningAlgorithm},
     server::Server,
     store::{GrantType, PRIVATE_KEY_JWT},
 };
 
-/// How long the documents may be cached: a removed key is gone everywhere within this time (SEC-28).
+/// How long the documents may be cached: `PUBLISHED_MAX_AGE`, which the rotation of keys counts on.
 const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 /// The scope that asks for a refresh token. Every client gets one that registered for it; it is listed here only,
@@ -26,21 +26,25 @@ pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
 /// The documents, rendered once.
 pub(crate) struct Documents {
     authorization_server: String,
-    openid: String,
+    /// Without the algorithms, which change with the keys.
+    openid: Map<String, Value>,
 }
 
 impl Documents {
     /// Renders both. Only what exists is advertised.
-    pub(crate) fn new(config: &OAuthConfig, algorithm: &str) -> Self {
+    pub(crate) fn new(config: &OAuthConfig) -> Self {
         let common = common(config);
         let mut openid = common.clone();
         // Required by OpenID Connect Discovery §3; clients that find this form first parse it strictly.
         openid.insert("subject_types_supported".into(), json!(["public"]));
-        openid.insert("id_token_signing_alg_values_supported".into(), json!([algorithm]));
-        Self {
-            authorization_server: Value::Object(common).to_string(),
-            openid: Value::Object(openid).to_string(),
-        }
+        Self { authorization_server: Value::Object(common).to_string(), openid }
+    }
+
+    fn openid(&self, algorithms: &[SigningAlgorithm]) -> String {
+        let names: Vec<&str> = algorithms.iter().map(|algorithm| algorithm.as_str()).collect();
+        let mut openid = self.openid.clone();
+        openid.insert("id_token_signing_alg_values_supported".into(), json!(names));
+        Value::Object(openid).to_string()
     }
 }
 
@@ -98,12 +102,13 @@ pub(crate) async fn authorization_server(State(server): State<Arc<Server>>) -> R
 
 /// `GET /.well-known/openid-configuration`
 pub(crate) async fn openid_configuration(State(server): State<Arc<Server>>) -> Response {
-    document(server.documents.openid.clone(), "application/json")
+    let algorithms = server.keys.algorithms(server.now());
+    document(server.documents.openid(&algorithms), "application/json")
 }
 
 /// `GET /.well-known/jwks.json`
 pub(crate) async fn jwks(State(server): State<Arc<Server>>) -> Response {
-    document(server.keys.jwks_json().to_owned(), "application/jwk-set+json")
+    document(server.keys.jwks_json(server.now()), "application/jwk-set+json")
 }
 
 fn document(body: String, media_type: &'static str) -> Response {
@@ -113,4 +118,15 @@ fn document(body: String, media_type: &'static str) -> Response {
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     (headers, body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CACHE_CONTROL;
+    use crate::keys::PUBLISHED_MAX_AGE;
+
+    #[test]
+    fn documents_are_cached_for_as_long_as_rotation_counts_on() {
+        assert_eq!(CACHE_CONTROL, format!("public, max-age={}", PUBLISHED_MAX_AGE.as_secs()));
+    }
 }

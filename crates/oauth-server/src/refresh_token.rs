@@ -91,10 +91,12 @@ mod tests {
     use secrecy::ExposeSecret;
 
     use super::{Issued, first, read, successor};
-    use crate::{random::SystemRandomness, secret::ServerSecret, store::MemoryStore};
+    use crate::{random::SystemRandomness, seal::Sealing, secret::ServerSecret, store::MemoryStore};
 
     async fn server() -> ServerSecret {
-        ServerSecret::load(&MemoryStore::default(), &SystemRandomness, UNIX_EPOCH).await.unwrap()
+        ServerSecret::load(&MemoryStore::default(), &Sealing::unsealed(), &SystemRandomness, UNIX_EPOCH)
+            .await
+            .unwrap()
     }
 
     #[tokio::test]

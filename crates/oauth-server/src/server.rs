@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    error::Error,
     fmt,
     num::NonZeroU32,
     sync::Arc,
@@ -15,10 +16,10 @@ use axum::{
 };
 use connect_hosts::RedirectPolicy;
 use oidc_verify::TokenVerifier;
-use tokio::time::{MissedTickBehavior, timeout};
+use tokio::time::{MissedTickBehavior, error::Elapsed, timeout};
 
 use crate::{
-    authorize, callback,
+    agreement, authorize, callback,
     client_authn::keys::{ClientKeysSource, NoPublishedKeys},
     clock::{Clock, before},
     config::{ConfigProblems, OAuthConfig},
@@ -35,6 +36,7 @@ use crate::{
     register,
     revocation_view::RevocationView,
     revoke,
+    seal::{SealError, Sealing},
     secret::ServerSecret,
     sign_in,
     store::{Store, StoreError},
@@ -45,6 +47,12 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How long the store may take to tell of revocations before it is asked again.
 const REFRESH_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How often the signing keys are looked at. A replica knows a new key after this time at the latest.
+const KEYS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long that may take: making an RSA key and sealing it elsewhere is slow.
+const KEYS_PATIENCE: Duration = Duration::from_secs(15);
 
 /// How often expired rows are deleted.
 const PRUNE_INTERVAL: Duration = Duration::from_mins(1);
@@ -69,6 +77,8 @@ pub struct Parts {
     pub clock: Clock,
     /// Unguessable bytes.
     pub randomness: Arc<dyn Randomness>,
+    /// How secrets are sealed before they are kept.
+    pub sealing: Sealing,
 }
 
 /// Why the server does not start.
@@ -102,6 +112,20 @@ pub enum StartError {
     /// The shared secret or the revocations in force.
     #[error("what the replicas share cannot be read from the store")]
     Store(#[from] StoreError),
+    /// The store is another server's.
+    #[error(
+        "the store belongs to {kept}, but public_url is {configured}: give every replica the same public_url; to move \
+         the store for good, so that everybody signs in again, run `connect-server migrate --new-public-url`"
+    )]
+    PublicUrl {
+        /// The public URL that the store was made for.
+        kept: String,
+        /// The one that is configured.
+        configured: String,
+    },
+    /// The shared secret does not open.
+    #[error("the secret that the replicas share cannot be opened")]
+    Secret(#[source] SealError),
     /// The shared secret cannot be made.
     #[error("the secret that the replicas share cannot be made")]
     Randomness(#[from] RandomnessUnavailable),
@@ -120,7 +144,7 @@ pub(crate) struct Server {
     pub(crate) audit: AuditLog,
     pub(crate) clock: Clock,
     pub(crate) randomness: Arc<dyn Randomness>,
-    pub(crate) keys: KeyRing,
+    pub(crate) keys: Arc<KeyRing>,
     /// What all replicas share.
     pub(crate) secret: ServerSecret,
     /// Verifies what `keys` signed.
@@ -136,7 +160,7 @@ pub(crate) struct Server {
 }
 
 impl OAuthServer {
-    /// Checks the settings, loads or makes the signing key and reads the revocations in force.
+    /// Checks the settings and that the store is of this server, loads or makes the signing key, and reads the revocations in force.
     ///
     /// # Errors
     /// [`StartError`], when any of that fails or nobody could sign in.
@@ -144,14 +168,16 @@ impl OAuthServer {
         config.validate().map_err(StartError::Config)?;
         check_identity_sources(&config, &parts.identity_sources)?;
         let now = (parts.clock)();
-        let secret = ServerSecret::load(parts.store.as_ref(), parts.randomness.as_ref(), now).await?;
-        let keys = KeyRing::load(parts.store.as_ref(), config.signing_algorithm, now).await?;
+        let Parts { store, identity_sources, redirects, audit, clock, randomness, sealing } = parts;
+        agreement::check(store.as_ref(), &config, now).await?;
+        let secret = ServerSecret::load(store.as_ref(), &sealing, randomness.as_ref(), now).await?;
+        let record = |event| audit.record(event);
+        let keys = KeyRing::load(store.as_ref(), config.keys.clone(), sealing, &record, now).await?;
         let own_tokens = keys.verifier(&config)?;
         let revocations = Arc::new(RevocationView::new(config.access_lifetime));
-        revocations.refresh(parts.store.as_ref(), now).await?;
-        let documents = Documents::new(&config, config.signing_algorithm.as_str());
+        revocations.refresh(store.as_ref(), now).await?;
+        let documents = Documents::new(&config);
         let introspections = introspections(config.introspections_per_minute);
-        let Parts { store, identity_sources, redirects, audit, clock, randomness } = parts;
         Ok(Self(Arc::new(Server {
             config,
             store,
@@ -160,7 +186,7 @@ impl OAuthServer {
             audit,
             clock,
             randomness,
-            keys,
+            keys: Arc::new(keys),
             secret,
             own_tokens,
             documents,
@@ -206,10 +232,24 @@ impl OAuthServer {
             .with_state(Arc::clone(&self.0))
     }
 
-    /// The JWK set that verifies the access tokens, for a verifier in the same process.
+    /// The JWK set that verifies the access tokens at present.
     #[must_use]
-    pub fn jwks_json(&self) -> &str {
-        self.0.keys.jwks_json()
+    pub fn jwks_json(&self) -> String {
+        self.0.keys.jwks_json(self.0.now())
+    }
+
+    /// The signing keys, for verifiers in the same process and for readiness.
+    #[must_use]
+    pub fn keys(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.0.keys)
+    }
+
+    /// Reads at once what other replicas changed about the signing keys, and makes the next one if it is time.
+    ///
+    /// # Errors
+    /// As [`KeyRing::refresh`].
+    pub async fn refresh_keys(&self) -> Result<(), KeyError> {
+        self.0.refresh_keys().await
     }
 
     /// The revoked grants, for the gateway in the same process.
@@ -241,10 +281,10 @@ impl OAuthServer {
         self.0.store.use_once(&key, expires_at, now).await
     }
 
-    /// Follows revocations by other replicas every two seconds and deletes what has expired every minute, for ever.
-    /// The binary runs it as a task.
+    /// Follows revocations by other replicas every two seconds and the signing keys every five, and deletes what has
+    /// expired every minute, for ever. The binary runs it as a task.
     pub async fn maintain(self) {
-        tokio::join!(self.0.follow_revocations(), self.0.delete_expired());
+        tokio::join!(self.0.follow_revocations(), self.0.follow_keys(), self.0.delete_expired());
     }
 }
 
@@ -272,26 +312,25 @@ impl Server {
     }
 
     async fn follow_revocations(&self) {
-        let mut interval = interval(REFRESH_INTERVAL);
-        let mut failing = false;
+        let (mut interval, mut outage) =
+            (interval(REFRESH_INTERVAL), Outage::of("revocations by other replicas"));
         loop {
             interval.tick().await;
             let refresh = self.revocations.refresh(self.store.as_ref(), self.now());
-            // A connection that went dead would otherwise be waited for as long as TCP does.
-            let problem = match timeout(REFRESH_PATIENCE, refresh).await {
-                Ok(refreshed) => refreshed.err().map(|error| chain(&error)),
-                Err(_) => Some("the store does not answer".to_owned()),
-            };
-            match &problem {
-                // Once per outage, not every two seconds.
-                Some(error) if !failing => {
-                    tracing::error!(error, "revocations by other replicas cannot be followed");
-                }
-                None if failing => tracing::info!("revocations by other replicas are followed again"),
-                _ => {}
-            }
-            failing = problem.is_some();
+            outage.tell(timeout(REFRESH_PATIENCE, refresh).await);
         }
+    }
+
+    async fn follow_keys(&self) {
+        let (mut interval, mut outage) = (interval(KEYS_INTERVAL), Outage::of("the signing keys"));
+        loop {
+            interval.tick().await;
+            outage.tell(timeout(KEYS_PATIENCE, self.refresh_keys()).await);
+        }
+    }
+
+    async fn refresh_keys(&self) -> Result<(), KeyError> {
+        self.keys.refresh(self.store.as_ref(), &|event| self.record(event), self.now()).await
     }
 
     /// Deletes a batch of everything that can no longer matter. Gives how many rows.
@@ -326,6 +365,32 @@ impl Server {
 
 fn introspections(per_minute: NonZeroU32) -> RateByName {
     RateByName::new(per_minute, NonZeroU32::new(per_minute.get() / 2).unwrap_or(NonZeroU32::MIN))
+}
+
+/// Says when something cannot be followed: once per outage, not every few seconds.
+struct Outage {
+    what: &'static str,
+    lasts: bool,
+}
+
+impl Outage {
+    fn of(what: &'static str) -> Self {
+        Self { what, lasts: false }
+    }
+
+    fn tell<E: Error>(&mut self, refreshed: Result<Result<(), E>, Elapsed>) {
+        let problem = match refreshed {
+            Ok(refreshed) => refreshed.err().map(|error| chain(&error)),
+            // A connection that went dead would otherwise be waited for as long as TCP does.
+            Err(_) => Some("the store does not answer".to_owned()),
+        };
+        match &problem {
+            Some(error) if !self.lasts => tracing::error!(error, "{} cannot be followed", self.what),
+            None if self.lasts => tracing::info!("{} are followed again", self.what),
+            _ => {}
+        }
+        self.lasts = problem.is_some();
+    }
 }
 
 fn interval(period: Duration) -> tokio::time::Interval {

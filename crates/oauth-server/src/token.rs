@@ -37,7 +37,7 @@ pub(crate) fn issue(
     let left = subject.grant.expires_at.duration_since(now).unwrap_or_default();
     let lifetime = lifetime.min(left);
     let claims = claims(subject, &identifier(randomness)?, now, after(now, lifetime));
-    Ok(AccessToken { token: keys.sign(&claims)?, lifetime })
+    Ok(AccessToken { token: keys.sign(&claims, now)?, lifetime })
 }
 
 /// RFC 9068 §2.2, and what the gateway needs to decide: which identity source vouched (`idp`), the tenant, the handle

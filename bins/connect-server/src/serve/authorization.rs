@@ -9,11 +9,8 @@ use std::{
 
 use audit::AuditLog;
 use gateway::{Authorizer, AuthorizerConfig, Gateway, GatewayConfig, Revocations, ServiceConfig, Timeouts};
-use oauth_server::{OAuthServer, RevocationView};
-use oidc_verify::{
-    Algorithm, FetchClient, IssuerConfig, IssuerSet, JwksCache, JwksLocation, KeySet, SharedKeys,
-    TokenVerifier,
-};
+use oauth_server::{KeyRing, OAuthServer, RevocationView};
+use oidc_verify::{Algorithm, FetchClient, IssuerConfig, IssuerSet, JwksCache, JwksLocation, TokenVerifier};
 use role_mapper::MappingSnapshots;
 
 use super::{Clock, StartError, possession, sign_in};
@@ -22,6 +19,7 @@ use crate::config::{self, Config, TrustedIssuer};
 /// Revocations by the authorization server of this process and of its replicas.
 struct OurRevocations {
     view: Arc<RevocationView>,
+    keys: Arc<KeyRing>,
     max_age: Duration,
 }
 
@@ -32,6 +30,10 @@ impl Revocations for OurRevocations {
 
     fn version(&self) -> u64 {
         self.view.version()
+    }
+
+    fn key_version(&self) -> u64 {
+        self.keys.version()
     }
 
     fn is_current(&self, now: SystemTime) -> bool {
@@ -64,8 +66,9 @@ pub(super) fn authorizer(
         dpop: possession::rules(config, oauth),
     };
     let revocations =
-        Arc::new(OurRevocations { view: oauth.revocations(), max_age: config.database.max_age });
-    let authorizer = Authorizer::new(settings, issuers, Arc::clone(mapping), revocations, Arc::clone(clock));
+        OurRevocations { view: oauth.revocations(), keys: oauth.keys(), max_age: config.database.max_age };
+    let authorizer =
+        Authorizer::new(settings, issuers, Arc::clone(mapping), Arc::new(revocations), Arc::clone(clock));
     Ok((authorizer.map_err(|error| StartError::Gateway(error.into()))?, remote_keys))
 }
 
@@ -102,15 +105,13 @@ fn service(service: &config::Service) -> ServiceConfig {
 
 /// Our own tokens: signed by the keys of this process, for one of our resources (RFC 9068 §4).
 fn own_verifier(config: &Config, oauth: &OAuthServer) -> Result<TokenVerifier, Box<dyn Error + Send + Sync>> {
-    let keys = SharedKeys::new(KeySet::from_jwks_json(oauth.jwks_json().as_bytes())?);
-
     let issuer = IssuerConfig::builder(config.public_url.as_str())
         .audiences(resources(config))
-        .algorithms([Algorithm::Es256, Algorithm::EdDsa])
+        .algorithms([Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256])
         .token_types(["at+jwt"])
         .required_claims(["client_id", "idp", "sid"])
         .build()?;
-    Ok(TokenVerifier::new(issuer, keys))
+    Ok(TokenVerifier::new(issuer, oauth.keys().verification_keys()))
 }
 
 /// Tokens of another issuer, for one of our resources or what means the same.

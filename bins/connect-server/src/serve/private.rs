@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use audit::AuditLog;
 use axum::Router;
-use oauth_server::RevocationView;
+use oauth_server::{KeyRing, RevocationView};
 use role_mapper::MappingSnapshots;
 use telemetry::{Conditions, Metrics, PrivateRoutes};
 use tokio::net::TcpListener;
@@ -40,6 +40,7 @@ pub(super) struct Readiness {
     pub(super) audit: AuditLog,
     pub(super) mapping: Arc<MappingSnapshots>,
     pub(super) revocations: Arc<RevocationView>,
+    pub(super) keys: Arc<KeyRing>,
     /// How long ago the database may have been read last.
     pub(super) max_age: Duration,
     pub(super) clock: Clock,
@@ -51,10 +52,12 @@ impl Readiness {
         let now = (self.clock)();
         let mapping = self.mapping.current(now).map(drop).map_err(|error| error.to_string());
         let revocations = self.revocations.check_age(now, self.max_age).map_err(|error| error.to_string());
+        let keys = self.keys.check_age(now, self.max_age).map_err(|error| error.to_string());
         vec![
             ("audit".to_owned(), audit),
             ("mapping".to_owned(), mapping),
             ("revocations".to_owned(), revocations),
+            ("keys".to_owned(), keys),
         ]
     }
 }

@@ -8,6 +8,7 @@ use oauth_server::{
     Brand, DeviceClients, OAuthConfig, OAuthServer, Parts, Resource, ScopeText, SigningAlgorithm,
     SystemRandomness,
     identity::{IdentitySource, OidcUpstream, OidcUpstreamConfig, StaticUser, StaticUsers},
+    seal::Sealing,
     store::SeaOrmStore,
 };
 use sea_orm::DatabaseConnection;
@@ -37,6 +38,7 @@ pub(super) async fn server(
         audit: audit.clone(),
         clock: Arc::clone(clock),
         randomness: Arc::new(SystemRandomness),
+        sealing: Sealing::unsealed(),
     };
     Ok(OAuthServer::new(oauth_config(config)?, parts).await?)
 }
@@ -48,7 +50,7 @@ fn oauth_config(config: &Config) -> Result<OAuthConfig, StartError> {
     oauth.refresh_replay = config.tokens.refresh_replay;
     oauth.refresh_idle_lifetime = config.tokens.refresh_idle;
     oauth.refresh_absolute_lifetime = config.tokens.refresh_absolute;
-    oauth.signing_algorithm = match config.tokens.algorithm {
+    oauth.keys.algorithm = match config.tokens.algorithm {
         Algorithm::Es256 => SigningAlgorithm::Es256,
         Algorithm::EdDsa => SigningAlgorithm::EdDsa,
     };

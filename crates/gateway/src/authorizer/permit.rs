@@ -32,7 +32,14 @@ pub(super) struct Parts {
     pub(super) holder: Option<KeyThumbprint>,
     pub(super) decided_at: SystemTime,
     pub(super) good_until: SystemTime,
-    pub(super) mapping_version: u64,
+    pub(super) versions: Versions,
+}
+
+/// What a decision was made of. With another mapping or other keys it is made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Versions {
+    pub(super) mapping: u64,
+    pub(super) keys: u64,
 }
 
 impl Permit {
@@ -58,9 +65,8 @@ impl Permit {
     }
 
     /// Whether it may still be used. A clock that stepped back behind the decision ends it too (SEC-66).
-    pub(super) fn is_good(&self, now: SystemTime, mapping_version: u64) -> bool {
-        (self.parts.decided_at..self.parts.good_until).contains(&now)
-            && self.parts.mapping_version == mapping_version
+    pub(super) fn is_good(&self, now: SystemTime, versions: Versions) -> bool {
+        (self.parts.decided_at..self.parts.good_until).contains(&now) && self.parts.versions == versions
     }
 
     pub(super) fn check_revocation(&self, revocations: &dyn Revocations) -> Result<(), Denial> {

@@ -7,7 +7,7 @@ use gateway::{Authorized, Denial, Denied, Presented, TokenCache, Wanted};
 use role_mapper::{DenyReason, MappingStore as _, RowKey};
 use serde_json::json;
 
-use crate::support::{FOREIGN, RESOURCE, Service, World, call, claims, document, echo, post, with};
+use crate::support::{FOREIGN, Issuer, RESOURCE, Service, World, call, claims, document, echo, post, with};
 
 /// What means the service too, in tokens of other issuers.
 const ALIAS: &str = "api://platform";
@@ -134,6 +134,23 @@ async fn a_revocation_counts_at_once_for_its_grant_only() {
     assert_eq!(denied.party.unwrap().subject.as_deref(), Some("ada"));
     assert!(asked.was_cached(&bob).await, "others are asked about once more, and stay");
     assert_eq!(asked.denial(&ada).await, Denial::Revoked);
+}
+
+/// SEC-28: a token whose signing key was withdrawn, with a decision at hand -> refused from the next call on
+#[tokio::test]
+async fn a_withdrawn_key_ends_decisions_at_once() {
+    let asked = Asked::new().await;
+    let ada = asked.world.token("ada");
+    assert!(!asked.was_cached(&ada).await);
+    assert!(asked.was_cached(&ada).await);
+    // Another key comes: everything is verified once more.
+    asked.world.revoked.keys_changed();
+    assert!(!asked.was_cached(&ada).await);
+    assert!(asked.was_cached(&ada).await);
+    asked.world.keys.replace(Issuer::new().keys());
+    asked.world.revoked.keys_changed();
+    let denied = asked.ask(&ada).await.unwrap_err();
+    assert!(matches!(denied.denial, Denial::Token(_)), "{denied:?}");
 }
 
 /// SEC-19: our own token for an alias of the resource -> refused

@@ -59,12 +59,17 @@ pub(crate) struct Revoked {
     version: AtomicU64,
     sessions: std::sync::Mutex<Vec<String>>,
     stale: AtomicBool,
+    keys: AtomicU64,
 }
 
 impl Revoked {
     pub(crate) fn revoke(&self, session: &str) {
         self.sessions.lock().unwrap().push(session.into());
         self.version.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn keys_changed(&self) {
+        self.keys.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn set_stale(&self, stale: bool) {
@@ -81,6 +86,10 @@ impl Revocations for Revoked {
         self.version.load(Ordering::SeqCst)
     }
 
+    fn key_version(&self) -> u64 {
+        self.keys.load(Ordering::SeqCst)
+    }
+
     fn is_current(&self, _: SystemTime) -> bool {
         !self.stale.load(Ordering::SeqCst)
     }
@@ -91,6 +100,8 @@ pub(crate) struct World {
     pub(crate) hands: Hands,
     pub(crate) issuer: Issuer,
     pub(crate) foreign: Issuer,
+    /// What our own tokens are verified with.
+    pub(crate) keys: SharedKeys,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) mapping: Arc<MappingSnapshots>,
     pub(crate) revoked: Arc<Revoked>,
@@ -151,11 +162,13 @@ impl World {
             .audience("https://other.example.com/mcp/x");
         let theirs =
             IssuerConfig::builder(FOREIGN).audience(RESOURCE).audience("api://platform").tenant_claim("/org");
-        let verifier = |config: oidc_verify::IssuerConfigBuilder, issuer: &Issuer| {
+        let keys = SharedKeys::new(issuer.keys());
+        let verifier = |config: oidc_verify::IssuerConfigBuilder, keys: SharedKeys| {
             let config = config.algorithms([Algorithm::Es256]).build().unwrap();
-            TokenVerifier::new(config, SharedKeys::new(issuer.keys()))
+            TokenVerifier::new(config, keys)
         };
-        let issuers = IssuerSet::new([verifier(ours, &issuer), verifier(theirs, &foreign)]).unwrap();
+        let foreign_keys = SharedKeys::new(foreign.keys());
+        let issuers = IssuerSet::new([verifier(ours, keys.clone()), verifier(theirs, foreign_keys)]).unwrap();
         let store = Arc::new(MemoryStore::with(document()).unwrap());
         let dynamic: Arc<dyn MappingStore> = store.clone();
         let mapping =
@@ -175,7 +188,7 @@ impl World {
         let sink = MemorySink::default();
         let audit = AuditLog::start(sink.clone(), move || clock()).unwrap();
         let authorizer = Arc::new(authorizer);
-        Self { hands, issuer, foreign, store, mapping, revoked, authorizer, sink, audit }
+        Self { hands, issuer, foreign, keys, store, mapping, revoked, authorizer, sink, audit }
     }
 
     /// A token of ours for a person of Acme.

@@ -16,6 +16,7 @@ use http::{HeaderMap, Request, StatusCode};
 use oauth_server::{
     OAuthConfig, OAuthServer, Parts, Resource, ScopeText, SystemRandomness,
     identity::{IdentitySource, StaticUser, StaticUsers, hash_password},
+    seal::Sealing,
     store::MemoryStore,
 };
 use secrecy::SecretString;
@@ -67,6 +68,7 @@ impl Server {
             audit: AuditLog::start(Nowhere, || UNIX_EPOCH).expect("an audit log"),
             clock: Arc::new(move || UNIX_EPOCH + Duration::from_hours(hours.fetch_add(1, Ordering::Relaxed))),
             randomness: Arc::new(SystemRandomness),
+            sealing: Sealing::unsealed(),
         };
         let server = runtime.block_on(OAuthServer::new(config, parts)).expect("a server");
         Self { runtime, router: server.router() }

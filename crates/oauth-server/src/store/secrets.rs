@@ -13,6 +13,14 @@ pub trait SecretStore: Send + Sync + 'static {
     /// Keeps a secret unless there is one of that name, and gives the one that is kept. Of several processes that start at
     /// once all get the same.
     async fn secret_or_insert(&self, secret: &SecretRecord) -> Result<SecretRecord, StoreError>;
+
+    /// Keeps a secret in another form if it is still in the one that was read. Gives whether it was.
+    async fn replace_secret(
+        &self,
+        name: &str,
+        from: &SecretSlice<u8>,
+        to: &SecretSlice<u8>,
+    ) -> Result<bool, StoreError>;
 }
 
 /// A secret as it is kept.

@@ -17,9 +17,9 @@ use crate::support::{
 
 #[tokio::test]
 async fn a_client_gets_an_rfc_9068_token_and_a_refresh_token() {
-    for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa] {
+    for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::EdDsa, SigningAlgorithm::Rs256] {
         let mut config = config();
-        config.signing_algorithm = algorithm;
+        config.keys.algorithm = algorithm;
         let harness = Harness::with(config, Arc::new(MemoryStore::default()), vec![static_users()]).await;
         let client = harness.client().await;
         let tokens = harness.tokens(&client).await;

@@ -7,7 +7,7 @@ use std::{
 
 use audit::{AuditLog, MemorySink};
 use oauth_server::{
-    OAuthConfig, OAuthServer, Parts, StartError, SystemRandomness, identity::IdentitySource,
+    OAuthConfig, OAuthServer, Parts, StartError, SystemRandomness, identity::IdentitySource, seal::Sealing,
     store::MemoryStore,
 };
 
@@ -24,6 +24,7 @@ async fn start(
         audit: AuditLog::start(MemorySink::default(), || UNIX_EPOCH).unwrap(),
         clock: Arc::new(|| -> SystemTime { UNIX_EPOCH }),
         randomness: Arc::new(SystemRandomness),
+        sealing: Sealing::unsealed(),
     };
     OAuthServer::new(config, parts).await
 }

@@ -20,6 +20,7 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use oauth_server::{
     OAuthConfig, OAuthServer, Parts, Resource, ScopeText, SystemRandomness,
     identity::{IdentitySource, StaticUser, StaticUsers, hash_password},
+    seal::Sealing,
     store::{MemoryStore, SeaOrmStore, Store, connect_options, migrations},
 };
 use sea_orm::{Database, DatabaseConnection};
@@ -60,6 +61,8 @@ pub(crate) struct Harness {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) audit: AuditLog,
     pub(crate) sink: BreakableSink,
+    /// How many lines the start itself wrote.
+    begun: usize,
     seconds: Arc<AtomicU64>,
 }
 
@@ -152,9 +155,12 @@ impl Harness {
             audit: audit.clone(),
             clock: clock(&seconds),
             randomness: Arc::new(SystemRandomness),
+            sealing: Sealing::unsealed(),
         };
         let server = OAuthServer::new(config, parts).await.unwrap();
-        Self { router: server.router(), server, store, audit, sink, seconds }
+        audit.flush();
+        let begun = sink.lines.lines().len();
+        Self { router: server.router(), server, store, audit, sink, begun, seconds }
     }
 
     pub(crate) fn now(&self) -> SystemTime {
@@ -179,11 +185,11 @@ impl Harness {
         self.audit.flush();
     }
 
-    /// What the audit log says, as `action outcome reason`.
+    /// What the audit log says since the start, as `action outcome reason`.
     pub(crate) fn events(&self) -> Vec<String> {
         self.audit.flush();
         let lines = self.sink.lines.lines();
-        let events = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let events = lines.iter().skip(self.begun).map(|line| serde_json::from_str::<Value>(line).unwrap());
         events
             .map(|event| {
                 let part = |name: &str| event[name].as_str().unwrap_or("-").to_owned();

@@ -2,6 +2,7 @@
 
 mod client_keys;
 mod devices;
+mod key_ring;
 mod purposes;
 
 use sea_orm_migration::{prelude::*, schema};
@@ -21,6 +22,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(purposes::Purposes),
         Box::new(devices::Devices),
         Box::new(client_keys::ClientKeys),
+        Box::new(key_ring::Ring),
     ]
 }
 
@@ -142,7 +144,7 @@ fn signing_keys() -> TableCreateStatement {
         .table(signing_key::Entity)
         .col(schema::text(Column::Kid).primary_key())
         .col(schema::text(Column::Algorithm))
-        .col(schema::text_null(Column::CurrentFor).unique_key())
+        .col(schema::text_null("current_for").unique_key())
         .col(schema::blob(Column::Wrapped))
         .col(schema::big_integer(Column::CreatedAt))
         .to_owned()

@@ -1,7 +1,7 @@
 //! Secrets that all replicas share.
 
 use async_trait::async_trait;
-use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, sea_query::Expr};
 use secrecy::{ExposeSecret, SecretSlice};
 
 use super::SeaOrmStore;
@@ -53,5 +53,20 @@ impl SecretStore for SeaOrmStore {
             wrapped: SecretSlice::from(kept.wrapped),
             created_at: from_millis(kept.created_at),
         })
+    }
+
+    async fn replace_secret(
+        &self,
+        name: &str,
+        from: &SecretSlice<u8>,
+        to: &SecretSlice<u8>,
+    ) -> Result<bool, StoreError> {
+        let replaced = secret::Entity::update_many()
+            .col_expr(secret::Column::Wrapped, Expr::value(to.expose_secret().to_vec()))
+            .filter(secret::Column::Name.eq(name))
+            .filter(secret::Column::Wrapped.eq(from.expose_secret().to_vec()))
+            .exec(&self.db)
+            .await?;
+        Ok(replaced.rows_affected == 1)
     }
 }
