@@ -4,28 +4,53 @@
 const LONGEST_WALK = 20;
 
 /** Opens `start`, presses Allow (or what `decision` says), signs in, and gives the URL under `target` that this leads to. */
-export async function signIn(start, target, { username, password, decision = 'allow' }) {
+export async function signIn(start, target, person) {
   const cookies = new Map();
   let answer = await load(cookies, start);
   for (let hop = 0; hop < LONGEST_WALK; hop += 1) {
-    if (answer.status >= 300 && answer.status < 400) {
-      const next = new URL(answer.headers.get('location'), answer.url);
-      if (next.href.startsWith(target)) return next;
-      answer = await load(cookies, next);
-    } else {
-      answer = await answerPage(cookies, answer, { username, password }, decision);
-    }
+    const { arrived, page } = await follow(cookies, answer, target);
+    if (arrived) return arrived;
+    const html = await page.text();
+    answer = await submit(cookies, page, html, person);
+    if (!answer) throw new Error(`stopped at ${page.url} with status ${page.status}: ${visibleText(html)}`);
   }
   throw new Error('the pages do not come to an end');
 }
 
-async function answerPage(cookies, page, filled, decision) {
-  const html = await page.text();
-  const form = forms(html).find(({ fields, buttons }) => fields.has('password') || buttons.get('decision')?.includes(decision));
-  if (!form) throw new Error(`stopped at ${page.url} with status ${page.status}: ${visibleText(html)}`);
+/** Opens `start`, answers every page that asks something, and gives the words of the one that asks nothing. */
+export async function answerAll(start, person) {
+  const cookies = new Map();
+  let answer = await load(cookies, start);
+  for (let hop = 0; hop < LONGEST_WALK; hop += 1) {
+    const { page } = await follow(cookies, answer);
+    const html = await page.text();
+    answer = await submit(cookies, page, html, person);
+    if (!answer) return { status: page.status, words: visibleText(html) };
+  }
+  throw new Error('the pages do not come to an end');
+}
+
+/** Goes where redirects lead: to a page, or to the URL under `target` that was arrived at. */
+async function follow(cookies, answer, target) {
+  let page = answer;
+  for (let hop = 0; hop < LONGEST_WALK; hop += 1) {
+    if (page.status < 300 || page.status >= 400) return { page };
+    const next = new URL(page.headers.get('location'), page.url);
+    if (target && next.href.startsWith(target)) return { arrived: next };
+    page = await load(cookies, next);
+  }
+  throw new Error('the redirects do not come to an end');
+}
+
+/** Fills in the form of a page and sends it; nothing when there is none that this person can answer. */
+function submit(cookies, page, html, { decision = 'allow', ...filled }) {
+  const decisions = [decision, 'continue'];
+  const pressed = (form) => decisions.find((value) => form.buttons.get('decision')?.includes(value));
+  const form = forms(html).find((one) => one.fields.has('password') || pressed(one));
+  if (!form) return undefined;
   const body = new URLSearchParams();
   for (const [name, preset] of form.fields) body.append(name, filled[name] ?? preset);
-  if (!form.fields.has('password')) body.append('decision', decision);
+  if (!form.fields.has('password')) body.append('decision', pressed(form));
   return load(cookies, new URL(form.action, page.url), { method: 'POST', body });
 }
 

@@ -1,6 +1,7 @@
 // What every OAuth client library is led through; what happened is printed as one line of JSON, for the tests to judge.
 import { randomUUID } from 'node:crypto';
 
+import { answerAll } from './browser.mjs';
 import { Session, failure, shown } from './session.mjs';
 
 /**
@@ -11,6 +12,8 @@ export async function main(library) {
   const input = JSON.parse(process.argv[2]);
   console.log(JSON.stringify(await FLOWS[input.flow](library, input)));
 }
+
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 
 const FLOWS = {
   /** Both documents. */
@@ -23,8 +26,10 @@ const FLOWS = {
     const session = await Session.registered(library, input);
     const first = await session.signedIn();
     const second = await session.client.refresh(first.refresh_token, { resource: input.resource });
+    // The answer got lost, or two of the client's parts asked at once.
+    const repeated = await session.client.refresh(first.refresh_token, { resource: input.resource });
     const report = { client: session.client.metadata, sent: Object.fromEntries(session.sent.searchParams) };
-    Object.assign(report, { first: shown(first), second: shown(second) });
+    Object.assign(report, { first: shown(first), second: shown(second), repeated: shown(repeated) });
     await session.client.revoke(second.refresh_token);
     report.revoked = await failure(session.client.refresh(second.refresh_token));
     await session.client.revoke('never issued');
@@ -55,5 +60,21 @@ const FLOWS = {
     report.unknown = await look('never issued');
     await session.client.revoke(tokens.access_token);
     return { ...report, ended: [await look(tokens.access_token), await look(tokens.refresh_token)] };
+  },
+
+  /** A code that a person types elsewhere: too early, too often, in time, once more, and one that is refused. */
+  async device(library, input) {
+    const session = await Session.registered(library, input);
+    const { client } = session;
+    const asked = await client.device({ resource: input.resource });
+    const once = ({ device_code: code }) => client.grant(DEVICE_CODE, { device_code: code });
+    const report = { asked: { ...asked, device_code: undefined } };
+    report.early = [await failure(once(asked)), await failure(once(asked))];
+    report.page = await answerAll(asked.verification_uri, { ...input.person, user_code: asked.user_code });
+    report.tokens = shown(await client.poll(asked));
+    report.again = await failure(once(asked));
+    const refused = await client.device({ resource: input.resource });
+    report.refusal = await answerAll(refused.verification_uri_complete, { ...input.person, decision: 'cancel' });
+    return { ...report, refused: await failure(once(refused)) };
   },
 };

@@ -75,6 +75,28 @@ class Client {
     );
   }
 
+  /** Asks for a code that a person types elsewhere. */
+  device(parameters) {
+    return this.sent(
+      () => oauth.deviceAuthorizationRequest(...this.party, parameters, INSECURE),
+      oauth.processDeviceAuthorizationResponse,
+    );
+  }
+
+  /** Asks for tokens, once. */
+  poll({ device_code: code }) {
+    return this.sent(
+      () => oauth.deviceCodeGrantRequest(...this.party, code, this.options), oauth.processDeviceCodeResponse,
+    );
+  }
+
+  grant(type, parameters) {
+    return this.sent(
+      () => oauth.genericTokenEndpointRequest(...this.party, type, parameters, this.options),
+      oauth.processGenericTokenEndpointResponse,
+    );
+  }
+
   /** Sends a request, and once more when it lacked the server's nonce. */
   async sent(request, process) {
     const [server, metadata] = this.party;

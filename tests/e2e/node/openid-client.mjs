@@ -48,6 +48,19 @@ class Client {
   introspect(token) {
     return client.tokenIntrospection(this.config, token);
   }
+
+  device(parameters) {
+    return client.initiateDeviceAuthorization(this.config, parameters);
+  }
+
+  /** Asks for tokens until there are some. */
+  poll(asked) {
+    return client.pollDeviceAuthorizationGrant(this.config, asked, undefined, this.options);
+  }
+
+  grant(type, parameters) {
+    return client.genericGrantRequest(this.config, type, parameters, this.options);
+  }
 }
 
 await main({

@@ -46,8 +46,9 @@ class Visitor {
     });
   }
 
-  /** Keeps a message, unless it only repeats the status of a page, which is judged by itself. */
+  /** Keeps an error or a warning, unless it only repeats the status of a page, which is judged by itself. */
   complain(message) {
+    if (!['error', 'warning'].includes(message.type())) return;
     const repeated = message.text().startsWith('Failed to load resource: the server responded with a status of');
     if (repeated && message.location().url === this.answer?.url()) return;
     this.complaints.push(`${message.type()}: ${message.text()}`);
@@ -92,6 +93,7 @@ class Visitor {
 
   /** Goes on with the tabulator until something has the focus, which must show. */
   async reach(selector) {
+    await this.page.waitForLoadState('load');
     for (let stop = 0; stop < TAB_STOPS; stop += 1) {
       const focused = await this.page.evaluate(describeFocus, selector);
       if (focused.wanted) {

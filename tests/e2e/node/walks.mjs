@@ -3,12 +3,17 @@ import { createHash } from 'node:crypto';
 
 const VERIFIER = 'a-verifier-of-no-client-that-matters-to-anybody';
 
-/** Registers a client, and gives the URL that it sends a person to. */
-async function authorization({ issuer, resource, redirect }, parameters = {}) {
-  const body = JSON.stringify({ client_name: 'Test client', redirect_uris: [redirect] });
+async function register({ issuer, redirect }, metadata = {}) {
+  const body = JSON.stringify({ client_name: 'Test client', redirect_uris: [redirect], ...metadata });
   const headers = { 'content-type': 'application/json' };
   const answer = await fetch(`${issuer}/register`, { method: 'POST', headers, body });
-  const { client_id: client } = await answer.json();
+  return (await answer.json()).client_id;
+}
+
+/** Registers a client, and gives the URL that it sends a person to. */
+async function authorization(input, parameters = {}) {
+  const { issuer, resource, redirect } = input;
+  const client = await register(input);
   const url = new URL(`${issuer}/authorize`);
   url.search = new URLSearchParams({
     response_type: 'code',
@@ -23,8 +28,23 @@ async function authorization({ issuer, resource, redirect }, parameters = {}) {
   return url.href;
 }
 
+/** Registers a client, and gives the code that it shows a person. */
+async function deviceCode(input) {
+  const grants = ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'];
+  const client = await register(input, { grant_types: grants });
+  const body = new URLSearchParams({ client_id: client, resource: input.resource });
+  const answer = await fetch(`${input.issuer}/device_authorization`, { method: 'POST', body });
+  return answer.json();
+}
+
 const ALLOW = 'button[value="allow"]';
 const CANCEL = 'button[value="cancel"]';
+
+async function signIn(visitor, { person }) {
+  await visitor.type('#username', person.username);
+  await visitor.type('#password', person.password);
+  await visitor.press('button[value="sign-in"]');
+}
 
 export const WALKS = {
   /** Consent, a mistake, and in. */
@@ -37,8 +57,7 @@ export const WALKS = {
     await visitor.type('#password', 'a wrong password');
     await visitor.press('button[value="sign-in"]');
     await visitor.see('sign-in-failed');
-    await visitor.type('#password', input.person.password);
-    await visitor.press('button[value="sign-in"]');
+    await signIn(visitor, input);
   },
 
   /** A second thought at each page that has a way out. */
@@ -48,6 +67,26 @@ export const WALKS = {
     await visitor.open(await authorization(input));
     await visitor.press(ALLOW);
     await visitor.press(CANCEL);
+  },
+
+  /** A device that is let in, after a code that is wrong, and one that is not. */
+  async device(visitor, input) {
+    const asked = await deviceCode(input);
+    await visitor.open(asked.verification_uri);
+    await visitor.see('device');
+    await visitor.type('#user_code', 'BBBB-BBBB');
+    await visitor.press('button[value="continue"]');
+    await visitor.see('device-failed');
+    await visitor.type('#user_code', asked.user_code);
+    await visitor.press('button[value="continue"]');
+    await visitor.see('device-consent');
+    await visitor.press(ALLOW);
+    await signIn(visitor, input);
+    await visitor.see('device-connected');
+    const other = await deviceCode(input);
+    await visitor.open(other.verification_uri_complete);
+    await visitor.press(CANCEL);
+    await visitor.see('device-refused');
   },
 
   /** Several providers, of which one does not answer. */

@@ -96,6 +96,25 @@ fn the_choice_of_a_provider() {
     }
 }
 
+/// SEC-37: a link with the whole code in it -> the person is asked all the same, and may say no
+#[test]
+fn connecting_a_device() {
+    let configure = |config: &mut Value| merge(config, json!({ "device": { "clients": "any" } }));
+    let system = System::start(Options { configure: Some(Box::new(configure)), ..Options::default() });
+    let (_, visits) = walk(&system, "device");
+    let expected = [
+        ("device", 200),
+        ("device-failed", 403),
+        ("device-consent", 200),
+        ("device-connected", 200),
+        ("device-refused", 200),
+    ];
+    for visit in visits {
+        assert_well(&system, &visit, &expected);
+        assert_eq!(visit["origins"], json!([system.public_url]));
+    }
+}
+
 /// SEC-2, SEC-16: an unknown client, a redirect to another host, a sign-in that is over -> a page of ours that leads nowhere
 #[test]
 fn errors() {

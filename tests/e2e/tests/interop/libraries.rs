@@ -59,6 +59,7 @@ fn code_and_refresh(method: &str) {
         assert_ne!(report["first"]["claims"]["jti"], report["second"]["claims"]["jti"]);
         assert!(report["second"]["refresh"].is_string());
         assert_ne!(report["first"]["refresh"], report["second"]["refresh"]);
+        assert_eq!(report["second"]["refresh"], report["repeated"]["refresh"]);
         assert_eq!(report["revoked"]["error"], "invalid_grant");
     }
 }
@@ -116,5 +117,32 @@ fn introspection_tells_a_client_of_its_tokens() {
             assert_eq!(report["unknown"], inactive);
             assert_eq!(report["ended"], json!([inactive, inactive]));
         }
+    }
+}
+
+/// The system with these settings added.
+fn system_with(changes: Value) -> System {
+    let configure = Box::new(move |config: &mut Value| merge(config, changes));
+    System::start(Options { configure: Some(configure), ..Options::default() })
+}
+
+/// SEC-36: a device code asked for twice in a moment -> `slow_down`, as the libraries read it
+/// SEC-36: a device code that was used -> `invalid_grant`, as the libraries read it
+/// SEC-37: a device that the person refuses after opening the whole link -> `access_denied`, as the libraries read it
+#[test]
+fn a_person_lets_a_device_in_and_another_not() {
+    let system = system_with(json!({ "device": { "clients": "any" } }));
+    let grants = ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"];
+    for report in lead_both(&system, "device", &json!({ "metadata": { "grant_types": grants } })) {
+        let early: Vec<&Value> =
+            report["early"].as_array().unwrap().iter().map(|one| &one["error"]).collect();
+        assert_eq!(early, ["authorization_pending", "slow_down"]);
+        assert_eq!(report["asked"]["verification_uri"], json!(format!("{}/device", system.public_url)));
+        assert!(report["page"]["words"].as_str().unwrap().contains("The device is connected"), "{report:#}");
+        assert_eq!(report["tokens"]["claims"]["sub"], "ada");
+        assert!(report["tokens"]["refresh"].is_string(), "{report:#}");
+        assert_eq!(report["again"]["error"], "invalid_grant");
+        assert!(report["refusal"]["words"].as_str().unwrap().contains("was not connected"), "{report:#}");
+        assert_eq!(report["refused"]["error"], "access_denied");
     }
 }
