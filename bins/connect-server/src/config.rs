@@ -13,7 +13,7 @@ use std::{
 };
 
 use connect_hosts::AllowedHosts;
-use oauth_server::ReplayWindow;
+use oauth_server::{DocumentTrust, ReplayWindow};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use settings::{Document, Problems, Secret};
@@ -55,8 +55,17 @@ pub struct Config {
     pub trusted_issuers: Vec<TrustedIssuer>,
     /// Services behind the gateway.
     pub services: Vec<Service>,
+    /// Which clients may connect.
+    pub clients: Clients,
     /// How the pages present themselves.
     pub brand: Brand,
+}
+
+/// Which clients may connect.
+#[derive(Debug)]
+pub struct Clients {
+    /// Those that publish a document about themselves.
+    pub documents: DocumentTrust,
 }
 
 /// Addresses to listen on.

@@ -72,6 +72,9 @@ pub enum StartError {
     /// The HTTP client.
     #[error("the HTTP client cannot be made")]
     Http(#[from] reqwest::Error),
+    /// The HTTP client for documents of clients.
+    #[error(transparent)]
+    Fetch(#[from] public_fetch::SetupError),
     /// The metrics.
     #[error("the metrics cannot be set up")]
     Metrics(#[from] MetricsError),

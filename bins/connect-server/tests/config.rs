@@ -82,6 +82,22 @@ fn variables_replace_the_file() {
 }
 
 #[test]
+fn documents_count_from_anywhere_unless_domains_are_listed() {
+    use oauth_server::DocumentTrust;
+    assert_eq!(read(GOOD, &[]).unwrap().clients.documents, DocumentTrust::Open);
+    let off = format!("{GOOD}[clients.documents]\nmode = \"off\"");
+    assert_eq!(read(&off, &[]).unwrap().clients.documents, DocumentTrust::Off);
+    let listed = "mode = \"allow-list\"\nallowed_domains = [\"Claude.ai\", \".example.com\"]";
+    let listed = read(&format!("{GOOD}[clients.documents]\n{listed}"), &[]).unwrap();
+    let DocumentTrust::AllowList(hosts) = listed.clients.documents else { panic!("{:?}", listed.clients) };
+    for (host, covered) in
+        [("claude.ai", true), ("a.example.com", true), ("example.com", false), ("a.claude.ai", false)]
+    {
+        assert_eq!(hosts.lists_name(host), covered, "{host}");
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_with_its_key() {
     let user = "[[static_user]]\nusername = \"ada\"\npassword_hash = \"h\"\n";
     let service = "[[service]]\nname = \"other\"\npath = \"/mcp/platform\"\nupstream = \"http://a/mcp\"\n";
@@ -113,6 +129,23 @@ fn what_makes_no_sense_is_refused_with_its_key() {
         (
             format!("{GOOD}[[trusted_issuer]]\nissuer = \"https://a.example\"\nalgorithms = [\"RS256\"]"),
             "trusted_issuer: found source_identity_prefix \"\" for two issuers",
+        ),
+        (format!("{GOOD}[clients.documents]\nmode = \"on\""), "clients.documents.mode: found \"on\""),
+        (
+            format!("{GOOD}[clients.documents]\nmode = \"allow-list\""),
+            "clients.documents.allowed_domains: found an empty list",
+        ),
+        (
+            format!("{GOOD}[clients.documents]\nallowed_domains = [\"claude.ai\"]"),
+            "clients.documents.allowed_domains: found a list that has no effect",
+        ),
+        (
+            format!("{GOOD}[clients.documents]\nmode = \"allow-list\"\nallowed_domains = [\"cursor://\"]"),
+            "clients.documents.allowed_domains",
+        ),
+        (
+            format!("{GOOD}[clients.documents]\nmode = \"allow-list\"\nallowed_domains = [\"a.example/b\"]"),
+            "clients.documents.allowed_domains",
         ),
         (format!("{GOOD}client_secret = \"hunter2\""), "service[0].client_secret: found an unknown key"),
     ];

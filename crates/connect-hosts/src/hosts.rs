@@ -43,7 +43,8 @@ impl AllowedHosts {
     }
 
     /// Whether a lower-case host name of https is listed, itself or by a suffix.
-    pub(crate) fn lists_name(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn lists_name(&self, name: &str) -> bool {
         let mut parents = std::iter::successors(name.split_once('.'), |(_, rest)| rest.split_once('.'));
         self.names.contains(name) || parents.any(|(_, parent)| self.suffixes.contains(parent))
     }

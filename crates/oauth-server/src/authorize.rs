@@ -11,6 +11,7 @@ use http::{HeaderMap, Uri};
 
 use crate::{
     body::read_form,
+    client_address::ClientAddress,
     clients,
     config::Resource,
     error::Unavailable,
@@ -114,6 +115,7 @@ struct AuthorizationRequest<'a> {
 pub(crate) async fn by_query(
     State(server): State<Arc<Server>>,
     Extension(request_id): Extension<RequestId>,
+    address: Option<Extension<ClientAddress>>,
     uri: Uri,
 ) -> Response {
     let query = uri.query().unwrap_or_default();
@@ -122,23 +124,29 @@ pub(crate) async fn by_query(
     } else {
         Params::parse(query).map_err(|_| PageError::Unreadable)
     };
-    answer(&server, &request_id, params).await
+    answer(&server, &request_id, address.map(|Extension(address)| address), params).await
 }
 
 /// `POST /authorize`
 pub(crate) async fn by_form(
     State(server): State<Arc<Server>>,
     Extension(request_id): Extension<RequestId>,
+    address: Option<Extension<ClientAddress>>,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let params = read_form(&headers, body).await.map_err(PageError::Body);
-    answer(&server, &request_id, params).await
+    answer(&server, &request_id, address.map(|Extension(address)| address), params).await
 }
 
-async fn answer(server: &Server, request_id: &RequestId, params: Result<Params, PageError>) -> Response {
+async fn answer(
+    server: &Server,
+    request_id: &RequestId,
+    address: Option<ClientAddress>,
+    params: Result<Params, PageError>,
+) -> Response {
     let begun = match params {
-        Ok(params) => begin(server, &params).await,
+        Ok(params) => begin(server, address, &params).await,
         Err(error) => Err(error.into()),
     };
     match begun {
@@ -152,8 +160,12 @@ async fn answer(server: &Server, request_id: &RequestId, params: Result<Params, 
     }
 }
 
-async fn begin(server: &Server, params: &Params) -> Result<Response, AuthorizeError> {
-    let client = known_client(server, params).await?;
+async fn begin(
+    server: &Server,
+    address: Option<ClientAddress>,
+    params: &Params,
+) -> Result<Response, AuthorizeError> {
+    let client = known_client(server, address, params).await?;
     let to = known_redirect(server, &client, params)?;
     let state = params.value("state");
     let request = match check(server, params) {
@@ -164,6 +176,7 @@ async fn begin(server: &Server, params: &Params) -> Result<Response, AuthorizeEr
         }
     };
     let purpose = Purpose::Code(CodeRequest {
+        client_fingerprint: client.fingerprint(),
         client_id: client.id,
         redirect_uri: to.as_str().to_owned(),
         redirect_uri_given: params.value("redirect_uri").is_some(),
@@ -175,10 +188,13 @@ async fn begin(server: &Server, params: &Params) -> Result<Response, AuthorizeEr
     Ok(interaction::begin(server, purpose).await?)
 }
 
-async fn known_client(server: &Server, params: &Params) -> Result<Client, AuthorizeError> {
+async fn known_client(
+    server: &Server,
+    address: Option<ClientAddress>,
+    params: &Params,
+) -> Result<Client, AuthorizeError> {
     let id = params.value("client_id").ok_or(PageError::UnknownClient)?;
-    let client = clients::find(server, id).await?;
-    Ok(client.ok_or(PageError::UnknownClient)?)
+    Ok(clients::find_to_ask(server, id, address).await?)
 }
 
 /// The requested redirect, if the client registered it and it is still on the operator's list. It may be left out when

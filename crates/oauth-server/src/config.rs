@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, fmt, num::NonZeroU32, time::Duration};
 
 use url::{Host, Url};
 
-use crate::{pages::Brand, replay::ReplayWindow};
+use crate::{client_documents::DocumentTrust, pages::Brand, replay::ReplayWindow};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -59,6 +59,8 @@ pub struct OAuthConfig {
     pub device_lifetime: Duration,
     /// How many device codes are kept; 10 000 by default. Of more, new ones are refused.
     pub max_device_codes: u64,
+    /// Which clients may be described by a document that their identifier is the URL of; any by default.
+    pub client_documents: DocumentTrust,
     /// What the pages show about the operator.
     pub brand: Brand,
 }
@@ -98,6 +100,7 @@ impl OAuthConfig {
             device_clients: DeviceClients::default(),
             device_lifetime: 10 * MINUTE,
             max_device_codes: 10_000,
+            client_documents: DocumentTrust::default(),
             brand: Brand::default(),
         }
     }

@@ -13,6 +13,7 @@ use http::{HeaderMap, StatusCode, Uri};
 
 use crate::{
     body::read_form,
+    client_documents,
     config::Resource,
     cookies,
     error::Unavailable,
@@ -53,9 +54,14 @@ fn ask_for_code(
 ) -> Result<Response, PageError> {
     let resource = resource(server, &request.resource)?;
     let csrf = opened.csrf();
+    let id_host = client_documents::host_of(client);
     let page = ConsentPage {
         brand: &server.config.brand,
-        client: pages::Client { name: client.name.as_deref(), id_host: None, destination: destination(to) },
+        client: pages::Client {
+            name: client.name.as_deref(),
+            id_host: id_host.as_deref(),
+            destination: destination(to),
+        },
         service: &resource.name,
         scopes: &scopes(resource, &request.scope),
         renewable_for: client.may(GrantType::RefreshToken).then_some(server.config.refresh_absolute_lifetime),
@@ -76,11 +82,12 @@ fn ask_for_device(
 ) -> Result<Response, PageError> {
     let resource = resource(server, &request.resource)?;
     let csrf = opened.csrf();
+    let id_host = client_documents::host_of(client);
     let page = DeviceConfirmPage {
         brand: &server.config.brand,
         client: pages::Client {
             name: client.name.as_deref(),
-            id_host: None,
+            id_host: id_host.as_deref(),
             destination: Destination::OtherDevice,
         },
         service: &resource.name,

@@ -91,6 +91,7 @@ mod tests {
             state: None,
             resource: String::new(),
             scope: String::new(),
+            client_fingerprint: None,
             code_challenge: String::new(),
         })
     }

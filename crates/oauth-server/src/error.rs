@@ -8,8 +8,8 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
 use crate::{
-    client_authn::keys::ClientKeysUnavailable, keys::SigningFailed, random::RandomnessUnavailable,
-    store::StoreError,
+    client_authn::keys::ClientKeysUnavailable, client_documents::DocumentError, keys::SigningFailed,
+    random::RandomnessUnavailable, store::StoreError,
 };
 
 /// How many seconds a client is asked to wait when something behind this server is down.
@@ -34,6 +34,9 @@ pub(crate) enum Unavailable {
     /// What a client publishes cannot be read.
     #[error(transparent)]
     ClientKeys(#[from] ClientKeysUnavailable),
+    /// What a client publishes about itself cannot be read at present.
+    #[error("the client's document is unavailable")]
+    Document(#[source] DocumentError),
     /// The audit log is down.
     #[error("nothing can be recorded")]
     Audit(#[from] audit::AuditUnavailable),

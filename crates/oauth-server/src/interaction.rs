@@ -11,6 +11,7 @@ use secrecy::SecretString;
 
 use crate::{
     body::BodyError,
+    client_documents::DocumentError,
     clients,
     clock::after,
     config::Resource,
@@ -38,6 +39,9 @@ pub(crate) enum PageError {
     /// No such client is registered.
     #[error("the client is not registered")]
     UnknownClient,
+    /// The document that describes the client cannot be used.
+    #[error("the client's document cannot be used")]
+    ClientDocument(#[from] DocumentError),
     /// The redirect is not registered, not allowed, or not named although it must be.
     #[error("the redirect is not one of the client's allowed ones")]
     BadRedirect,
@@ -67,12 +71,15 @@ pub(crate) enum PageError {
     Unavailable(#[from] Unavailable),
 }
 
+/// What most people can do.
+pub(crate) const START_AGAIN: &str = "Go back to the application and connect again.";
+
 /// What an error page says.
-struct Words {
-    status: StatusCode,
-    title: &'static str,
-    text: &'static str,
-    remedy: &'static str,
+pub(crate) struct Words {
+    pub(crate) status: StatusCode,
+    pub(crate) title: &'static str,
+    pub(crate) text: &'static str,
+    pub(crate) remedy: &'static str,
 }
 
 impl PageError {
@@ -84,24 +91,29 @@ impl PageError {
         } else {
             tracing::info!(request_id = request_id.0, error = chain(self), "a page was refused");
         }
+        let text = match self {
+            Self::ClientDocument(error) => error.in_detail(text),
+            _ => text.to_owned(),
+        };
         let page = ErrorPage {
             brand: &server.config.brand,
             status,
             title,
-            text,
+            text: &text,
             remedy: Some(remedy),
             reference: Some(&request_id.0),
         };
         let response = page.respond();
         match self {
-            Self::TooManyAttempts(limited) => with_retry_after(response, limited.retry_after_seconds()),
+            Self::TooManyAttempts(limited) | Self::ClientDocument(DocumentError::Limited(limited)) => {
+                with_retry_after(response, limited.retry_after_seconds())
+            }
             _ if status == StatusCode::SERVICE_UNAVAILABLE => with_retry_after(response, RETRY_AFTER),
             _ => response,
         }
     }
 
     fn words(&self) -> Words {
-        const START_AGAIN: &str = "Go back to the application and connect again.";
         match self {
             Self::Unreadable => Words {
                 status: StatusCode::BAD_REQUEST,
@@ -125,6 +137,7 @@ impl PageError {
                 text: "It has not registered with this server, or its registration has expired.",
                 remedy: "Remove the connection in the application and add it again.",
             },
+            Self::ClientDocument(error) => error.words(),
             Self::BadRedirect => Words {
                 status: StatusCode::BAD_REQUEST,
                 title: "This application may not receive the answer",
@@ -333,6 +346,9 @@ impl Asked {
             Purpose::Code(request) => {
                 let client = clients::find(server, &request.client_id).await?;
                 let client = client.ok_or(PageError::UnknownClient)?;
+                if client.fingerprint() != request.client_fingerprint {
+                    return Err(DocumentError::Changed.into());
+                }
                 let to = server.redirects.check(&request.redirect_uri);
                 let to = to.map_err(|_| PageError::BadRedirect)?;
                 Ok(Self::Code { client, to, request: request.clone() })

@@ -29,6 +29,7 @@
 //!     seal::Sealing,
 //!     store::MemoryStore,
 //! };
+//! use public_fetch::PublicFetch;
 //!
 //! # tokio::runtime::Runtime::new()?.block_on(async {
 //! let upstream = OidcUpstreamConfig {
@@ -58,6 +59,7 @@
 //!         clock: Arc::new(|| UNIX_EPOCH),
 //!         randomness: Arc::new(SystemRandomness),
 //!         sealing: Sealing::unsealed(),
+//!         fetch: Arc::new(PublicFetch::builder().build()?),
 //!     },
 //! )
 //! .await?;
@@ -96,6 +98,7 @@ mod body;
 mod callback;
 mod client_address;
 mod client_authn;
+mod client_documents;
 mod clients;
 mod clock;
 mod config;
@@ -130,6 +133,7 @@ mod token;
 pub use agreement::move_public_url;
 pub use client_address::ClientAddress;
 pub use client_authn::keys::ClientKeysProblem;
+pub use client_documents::DocumentTrust;
 pub use clock::Clock;
 pub use config::{
     ConfigProblem, ConfigProblems, DeviceClients, KeySettings, OAuthConfig, Resource, RsaBits, ScopeText,

@@ -11,6 +11,7 @@ use oidc_verify::CLIENT_ASSERTION_ALGORITHMS;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    client_documents::DocumentTrust,
     config::{DeviceClients, OAuthConfig, SigningAlgorithm},
     server::Server,
     store::{GrantType, PRIVATE_KEY_JWT},
@@ -53,6 +54,7 @@ fn common(config: &OAuthConfig) -> Map<String, Value> {
         config.resources.iter().flat_map(|resource| &resource.scopes).map(|scope| scope.name.as_str());
     let scopes: BTreeSet<&str> = scopes.chain([OFFLINE_ACCESS]).collect();
     let resources: Vec<&str> = config.resources.iter().map(|resource| resource.uri.as_str()).collect();
+    let documents = config.client_documents != DocumentTrust::Off;
     let confidential = ["client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT];
     let authentication = json!([&["none"], &confidential[..]].concat());
     let mut grant_types = vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
@@ -90,6 +92,7 @@ fn common(config: &OAuthConfig) -> Map<String, Value> {
         ("protected_resources", json!(resources)),
     ]
     .into_iter()
+    .chain(documents.then_some(("client_id_metadata_document_supported", json!(true))))
     .map(|(name, value)| (name.to_owned(), value))
     .chain(endpoints)
     .collect()

@@ -16,11 +16,13 @@ use axum::{
 };
 use connect_hosts::RedirectPolicy;
 use oidc_verify::TokenVerifier;
+use public_fetch::Fetch;
 use tokio::time::{MissedTickBehavior, error::Elapsed, timeout};
 
 use crate::{
     agreement, authorize, callback,
     client_authn::keys::{ClientKeysSource, NoPublishedKeys},
+    client_documents::ClientDocuments,
     clock::{Clock, before},
     config::{ConfigProblems, OAuthConfig},
     consent, device,
@@ -79,6 +81,8 @@ pub struct Parts {
     pub randomness: Arc<dyn Randomness>,
     /// How secrets are sealed before they are kept.
     pub sealing: Sealing,
+    /// Reads the documents that clients publish about themselves: only from public addresses.
+    pub fetch: Arc<dyn Fetch>,
 }
 
 /// Why the server does not start.
@@ -150,6 +154,7 @@ pub(crate) struct Server {
     /// Verifies what `keys` signed.
     pub(crate) own_tokens: TokenVerifier,
     pub(crate) documents: Documents,
+    pub(crate) client_documents: ClientDocuments,
     pub(crate) revocations: Arc<RevocationView>,
     pub(crate) passwords: PasswordCheck,
     /// Questions about tokens, by client.
@@ -168,7 +173,7 @@ impl OAuthServer {
         config.validate().map_err(StartError::Config)?;
         check_identity_sources(&config, &parts.identity_sources)?;
         let now = (parts.clock)();
-        let Parts { store, identity_sources, redirects, audit, clock, randomness, sealing } = parts;
+        let Parts { store, identity_sources, redirects, audit, clock, randomness, sealing, fetch } = parts;
         agreement::check(store.as_ref(), &config, now).await?;
         let secret = ServerSecret::load(store.as_ref(), &sealing, randomness.as_ref(), now).await?;
         let record = |event| audit.record(event);
@@ -178,6 +183,7 @@ impl OAuthServer {
         revocations.refresh(store.as_ref(), now).await?;
         let documents = Documents::new(&config);
         let introspections = introspections(config.introspections_per_minute);
+        let client_documents = ClientDocuments::new(&config, fetch, Arc::clone(&store), Arc::clone(&clock));
         Ok(Self(Arc::new(Server {
             config,
             store,
@@ -190,6 +196,7 @@ impl OAuthServer {
             secret,
             own_tokens,
             documents,
+            client_documents,
             revocations,
             passwords: PasswordCheck::new(),
             introspections,
@@ -342,6 +349,7 @@ impl Server {
             + store.prune_grants(now, PRUNE_BATCH).await?
             + store.prune_clients(unused_before, PRUNE_BATCH).await?
             + store.prune_devices(now, PRUNE_BATCH).await?
+            + store.prune_documents(now, PRUNE_BATCH).await?
             + store.prune_one_time(now, PRUNE_BATCH).await?)
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use audit::{Action, Outcome, Party};
+use audit::{Action, Event, Outcome, Party};
 use axum::{Extension, body::Body, extract::State, response::Response};
 use connect_hosts::AllowedRedirect;
 use http::{HeaderMap, StatusCode, Uri};
@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     body::read_form,
+    client_documents::DocumentError,
     clock::after,
     cookies, device,
     error::Unavailable,
@@ -21,7 +22,7 @@ use crate::{
     password::Refused,
     random::{Digest, identifier, secret},
     server::Server,
-    store::{Client, Code, CodeRequest, Grant, GrantKind, Stage},
+    store::{Client, ClientOrigin, Code, CodeRequest, Grant, GrantKind, Stage},
 };
 
 /// `GET /sign-in?interaction=…[&idp=…]`
@@ -187,16 +188,32 @@ pub(crate) async fn finish(
 ) -> Result<Response, PageError> {
     match &opened.asked {
         Asked::Code { client, to, request } => {
+            keep_document(server, request_id, client).await?;
             let asked = (client, request.resource.as_str(), request.scope.as_str());
             let grant = new_grant(server, GrantKind::Code, asked, signed_in)?;
             issue_code(server, request_id, opened, to, request, &grant).await
         }
         Asked::Device { client, request } => {
+            keep_document(server, request_id, client).await?;
             let asked = (client, request.resource.as_str(), request.scope.as_str());
             let grant = new_grant(server, GrantKind::Device, asked, signed_in)?;
             device::approve(server, request_id, opened, (client, request), &grant).await
         }
     }
+}
+
+/// What a client said about itself when somebody allowed it must be known for as long as that counts.
+async fn keep_document(server: &Server, request_id: &RequestId, client: &Client) -> Result<(), PageError> {
+    if client.origin != ClientOrigin::Document {
+        return Ok(());
+    }
+    let party = Arc::new(Party { client: Some(client.id.clone()), ..Party::default() });
+    let event = Event::new(Action::Registration, Outcome::Success, party)
+        .request_id(request_id.0.as_str())
+        .target(client.redirect_uris.join(" "));
+    let confirm = || server.record(event.clone());
+    let kept = server.client_documents.keep(&client.id, &confirm).await.map_err(Unavailable::from)?;
+    if kept { Ok(()) } else { Err(DocumentError::Full.into()) }
 }
 
 /// A person who has just signed in.
@@ -266,6 +283,7 @@ fn new_grant(
         dpop_jkt: None,
         device: None,
         upstream_session: None,
+        client_fingerprint: client.fingerprint(),
     })
 }
 

@@ -16,6 +16,7 @@ mod clients;
 #[cfg(feature = "sea-orm")]
 mod database;
 mod devices;
+mod documents;
 mod grants;
 mod interactions;
 mod keys;
@@ -37,6 +38,7 @@ pub use clients::{
 #[cfg(feature = "sea-orm")]
 pub use database::{SeaOrmStore, connect_options, migrations};
 pub use devices::{DeviceCode, DeviceState, DeviceStore};
+pub use documents::{DocumentRecord, DocumentStore};
 pub use grants::{Code, Grant, GrantKind, GrantStore, RefreshToken, UsedAssertion};
 pub use interactions::{CodeRequest, DeviceRequest, Interaction, InteractionStore, Purpose, Stage};
 pub use keys::{KeyStore, SigningKeyRecord};
@@ -77,11 +79,25 @@ pub enum StoreError {
 
 /// Everything that the server keeps.
 pub trait Store:
-    ClientStore + DeviceStore + GrantStore + InteractionStore + KeyStore + OneTimeStore + SecretStore
+    ClientStore
+    + DeviceStore
+    + DocumentStore
+    + GrantStore
+    + InteractionStore
+    + KeyStore
+    + OneTimeStore
+    + SecretStore
 {
 }
 
 impl<S> Store for S where
-    S: ClientStore + DeviceStore + GrantStore + InteractionStore + KeyStore + OneTimeStore + SecretStore
+    S: ClientStore
+        + DeviceStore
+        + DocumentStore
+        + GrantStore
+        + InteractionStore
+        + KeyStore
+        + OneTimeStore
+        + SecretStore
 {
 }

@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use async_trait::async_trait;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use http::{HeaderValue, StatusCode};
 use reqwest::{Client, ClientBuilder, Response, redirect, retry};
@@ -37,6 +38,16 @@ pub struct Document {
     pub body: Vec<u8>,
     /// For how long it may be used without asking again, by its cache headers and within the caller's bounds.
     pub lifetime: Duration,
+}
+
+/// Reads documents: a [`PublicFetch`], or what a test puts in its place.
+#[async_trait]
+pub trait Fetch: Send + Sync + 'static {
+    /// Fetches the document at `url`, as of `now`.
+    ///
+    /// # Errors
+    /// [`FetchError`] with the first rule that is broken.
+    async fn fetch(&self, url: &Url, limits: &FetchLimits, now: SystemTime) -> Result<Document, FetchError>;
 }
 
 /// Fetches documents from public addresses.
@@ -97,6 +108,13 @@ impl PublicFetch {
             _ => return Err(FetchError::Scheme),
         };
         address.map_or(Ok(()), |address| zone.check(address)).map(|()| client)
+    }
+}
+
+#[async_trait]
+impl Fetch for PublicFetch {
+    async fn fetch(&self, url: &Url, limits: &FetchLimits, now: SystemTime) -> Result<Document, FetchError> {
+        Self::fetch(self, url, limits, now).await
     }
 }
 

@@ -55,5 +55,5 @@ mod resolve;
 
 pub use address::{WhyNot, is_public};
 pub use error::{FetchError, SetupError};
-pub use fetch::{Document, FetchLimits, PublicFetch, PublicFetchBuilder};
+pub use fetch::{Document, Fetch, FetchLimits, PublicFetch, PublicFetchBuilder};
 pub use resolve::{MAX_LOOKUPS, Resolver, SystemResolver};

@@ -1,5 +1,7 @@
 //! From a document to the configuration.
 
+mod clients;
+
 use std::{
     collections::{BTreeMap, HashSet},
     net::SocketAddr,
@@ -31,6 +33,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
     let static_users = all(root.sections("static_user"), static_user);
     let trusted_issuers = all(root.sections("trusted_issuer"), trusted_issuer);
     let services = all(root.sections("service"), service);
+    let clients = clients::clients(root.section("clients"));
     let brand = brand(root.section("brand"));
 
     // What is right alone may be wrong together.
@@ -63,6 +66,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
         static_users: static_users?,
         trusted_issuers: trusted_issuers?,
         services: services?,
+        clients: clients?,
         brand: brand?,
     })
 }

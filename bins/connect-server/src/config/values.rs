@@ -2,6 +2,7 @@
 
 use std::{fmt, path::Path, str::FromStr};
 
+use connect_hosts::AllowedHosts;
 use url::{Host, Url};
 
 /// The text is not such a value; the accessor says what would be.
@@ -283,6 +284,56 @@ impl FromStr for DpopNonce {
             "required" => Ok(Self::Required),
             _ => Err(Invalid),
         }
+    }
+}
+
+/// Which clients may be described by a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DocumentMode {
+    Off,
+    Open,
+    AllowList,
+}
+
+impl FromStr for DocumentMode {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self::Off),
+            "open" => Ok(Self::Open),
+            "allow-list" => Ok(Self::AllowList),
+            _ => Err(Invalid),
+        }
+    }
+}
+
+/// A domain, or with a leading dot every domain below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Domain(String);
+
+impl Domain {
+    pub(crate) const EXPECTED: &str =
+        "a domain such as \"claude.ai\", or \".example.com\" for those below it";
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Domain {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let lower = text.to_ascii_lowercase();
+        // The list of redirects has the same names, but also schemes and loopback hosts.
+        let (hosts, ignored) = AllowedHosts::parse(&lower);
+        let covered = if lower.starts_with('.') {
+            hosts.lists_name(&format!("a{lower}"))
+        } else {
+            hosts.lists_name(&lower)
+        };
+        if ignored.is_empty() && covered { Ok(Self(lower)) } else { Err(Invalid) }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use audit::AuditLog;
+use axum::http::HeaderValue;
 use connect_hosts::RedirectPolicy;
 use oauth_server::{
     Brand, DeviceClients, OAuthConfig, OAuthServer, Parts, Resource, ScopeText, SigningAlgorithm,
@@ -11,6 +12,7 @@ use oauth_server::{
     seal::Sealing,
     store::SeaOrmStore,
 };
+use public_fetch::PublicFetch;
 use sea_orm::DatabaseConnection;
 use secrecy::ExposeSecret;
 
@@ -19,6 +21,10 @@ use crate::{
     config::{self, Algorithm, Config},
     secrets,
 };
+
+/// What documents of clients are asked for with.
+const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("connect-server/", env!("CARGO_PKG_VERSION")));
 
 /// The issuer of people who are in the configuration.
 pub(crate) fn static_issuer(config: &Config) -> String {
@@ -39,8 +45,16 @@ pub(super) async fn server(
         clock: Arc::clone(clock),
         randomness: Arc::new(SystemRandomness),
         sealing: Sealing::unsealed(),
+        fetch: Arc::new(public_documents(config)?),
     };
     Ok(OAuthServer::new(oauth_config(config)?, parts).await?)
+}
+
+/// Reads what clients publish about themselves. Only a server that nobody else reaches reads it from its own computer.
+fn public_documents(config: &Config) -> Result<PublicFetch, StartError> {
+    let fetch = PublicFetch::builder().user_agent(USER_AGENT);
+    let fetch = if config.public_url.is_loopback() { fetch.dangerous_loopback_http() } else { fetch };
+    Ok(fetch.build()?)
 }
 
 fn oauth_config(config: &Config) -> Result<OAuthConfig, StartError> {
@@ -60,6 +74,7 @@ fn oauth_config(config: &Config) -> Result<OAuthConfig, StartError> {
         config::DeviceClients::Any => DeviceClients::Any,
     };
     oauth.device_lifetime = config.device.lifetime;
+    oauth.client_documents = config.clients.documents.clone();
     oauth.brand = Brand::new(&config.brand.name, config.brand.support_link.as_deref())?;
     Ok(oauth)
 }

@@ -28,7 +28,7 @@ pub(super) struct NewRefreshToken {
 
 impl TokenRequest<'_> {
     /// Whether a grant still counts: neither revoked nor over; what it is for and who vouched for the person are still
-    /// configured; and the client is still one that may receive codes here.
+    /// configured; and the client is still the one that was allowed, and one that may receive codes here.
     pub(super) fn is_in_force(&self, grant: &Grant, now: SystemTime) -> bool {
         let resource = self.server.config.resources.iter().any(|resource| resource.uri == grant.resource);
         let source = self.server.identity_sources.iter().any(|source| source.id() == grant.identity_source);
@@ -42,7 +42,9 @@ impl TokenRequest<'_> {
             // One access token and nothing after it.
             GrantKind::ClientCredentials | GrantKind::Workload | GrantKind::IdentityAssertion => false,
         };
-        grant.revoked_at.is_none() && grant.expires_at > now && resource && source && listed
+        // A client that changed what people relied on asks them again.
+        let same_client = grant.client_fingerprint == self.client.fingerprint();
+        grant.revoked_at.is_none() && grant.expires_at > now && resource && source && listed && same_client
     }
 
     /// RFC 8707 §2.2: the resource may be named again, never changed.

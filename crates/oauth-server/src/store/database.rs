@@ -8,6 +8,7 @@
 
 mod clients;
 mod devices;
+mod documents;
 mod grants;
 mod interactions;
 mod keys;

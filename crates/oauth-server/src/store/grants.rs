@@ -124,6 +124,8 @@ pub struct Grant {
     pub device: Option<String>,
     /// The identity provider's handle of the sign-in (`sid`).
     pub upstream_session: Option<String>,
+    /// The [`fingerprint`](super::Client::fingerprint) of the client that the person allowed.
+    pub client_fingerprint: Option<String>,
 }
 
 /// An authorization code.

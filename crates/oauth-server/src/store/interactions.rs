@@ -123,4 +123,7 @@ pub struct CodeRequest {
     pub scope: String,
     /// The S256 code challenge.
     pub code_challenge: String,
+    /// The [`fingerprint`](super::Client::fingerprint) of the client that is asked for.
+    #[serde(default)]
+    pub client_fingerprint: Option<String>,
 }

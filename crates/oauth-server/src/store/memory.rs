@@ -2,6 +2,7 @@
 
 mod clients;
 mod devices;
+mod documents;
 mod grants;
 mod interactions;
 mod keys;
@@ -14,7 +15,10 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Client, Code, DeviceCode, Grant, Interaction, RefreshToken, SecretRecord, SigningKeyRecord};
+use super::{
+    Client, Code, DeviceCode, DocumentRecord, Grant, Interaction, RefreshToken, SecretRecord,
+    SigningKeyRecord,
+};
 use crate::random::Digest;
 
 /// Keeps everything in one locked set of maps.
@@ -32,6 +36,7 @@ struct Tables {
     signing_keys: Vec<SigningKeyRecord>,
     one_time: HashMap<Digest, SystemTime>,
     secrets: HashMap<String, SecretRecord>,
+    documents: HashMap<String, DocumentRecord>,
 }
 
 impl MemoryStore {

@@ -11,6 +11,7 @@ use oauth_server::{
     store::MemoryStore,
 };
 
+use crate::published::Published;
 use crate::support::{HOSTS, config, redirects, resource, static_users};
 
 async fn start(
@@ -25,6 +26,7 @@ async fn start(
         clock: Arc::new(|| -> SystemTime { UNIX_EPOCH }),
         randomness: Arc::new(SystemRandomness),
         sealing: Sealing::unsealed(),
+        fetch: Arc::new(Published::default()),
     };
     OAuthServer::new(config, parts).await
 }

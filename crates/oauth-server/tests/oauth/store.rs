@@ -1,5 +1,6 @@
 //! One suite for every store.
 
+mod documents;
 mod keys;
 mod single;
 
@@ -86,6 +87,7 @@ fn interaction(id: &str) -> Interaction {
             resource: "https://r".into(),
             scope: "a b".into(),
             code_challenge: "challenge".into(),
+            client_fingerprint: Some("fingerprint".into()),
         }),
         created_at: now(),
         expires_at: now() + 10 * MINUTE,
@@ -115,6 +117,7 @@ fn grant(id: &str) -> Grant {
         dpop_jkt: Some("thumbprint".into()),
         device: Some("Firefox on Linux".into()),
         upstream_session: Some("session".into()),
+        client_fingerprint: Some("fingerprint".into()),
     }
 }
 
@@ -162,6 +165,7 @@ async fn suite(store: &dyn Store) {
     devices(store).await;
     one_time(store).await;
     secrets(store).await;
+    documents::documents(store).await;
     pruning(store).await;
 }
 

@@ -29,6 +29,8 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
+use crate::published::Published;
+
 pub(crate) const ORIGIN: &str = "http://localhost:8080";
 pub(crate) const RESOURCE: &str = "http://localhost:8080/mcp/platform";
 pub(crate) const REDIRECT: &str = "https://claude.ai/api/mcp/auth_callback";
@@ -63,6 +65,8 @@ pub(crate) struct Harness {
     pub(crate) sink: BreakableSink,
     /// How many lines the start itself wrote.
     begun: usize,
+    /// What clients publish about themselves.
+    pub(crate) published: Published,
     seconds: Arc<AtomicU64>,
 }
 
@@ -147,6 +151,7 @@ impl Harness {
     ) -> Self {
         let seconds = Arc::new(AtomicU64::new(START));
         let sink = BreakableSink::default();
+        let published = Published::default();
         let audit = AuditLog::start(sink.clone(), || UNIX_EPOCH).unwrap();
         let parts = Parts {
             store: Arc::clone(&store),
@@ -156,11 +161,12 @@ impl Harness {
             clock: clock(&seconds),
             randomness: Arc::new(SystemRandomness),
             sealing: Sealing::unsealed(),
+            fetch: Arc::new(published.clone()),
         };
         let server = OAuthServer::new(config, parts).await.unwrap();
         audit.flush();
         let begun = sink.lines.lines().len();
-        Self { router: server.router(), server, store, audit, sink, begun, seconds }
+        Self { router: server.router(), server, store, audit, sink, begun, published, seconds }
     }
 
     pub(crate) fn now(&self) -> SystemTime {

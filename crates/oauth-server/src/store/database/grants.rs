@@ -55,6 +55,7 @@ pub(super) mod grant {
         pub(in crate::store) device: Option<String>,
         #[sea_orm(column_type = "Text", nullable)]
         pub(in crate::store) upstream_session: Option<String>,
+        pub(in crate::store) client_fingerprint: Option<String>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -275,6 +276,7 @@ pub(super) fn grant_row(grant: &Grant) -> Result<grant::Model, StoreError> {
         dpop_jkt: grant.dpop_jkt.clone(),
         device: grant.device.clone(),
         upstream_session: grant.upstream_session.clone(),
+        client_fingerprint: grant.client_fingerprint.clone(),
     })
 }
 
@@ -301,6 +303,7 @@ pub(super) fn grant_of(row: grant::Model) -> Result<Grant, StoreError> {
         dpop_jkt: row.dpop_jkt,
         device: row.device,
         upstream_session: row.upstream_session,
+        client_fingerprint: row.client_fingerprint,
     })
 }
 

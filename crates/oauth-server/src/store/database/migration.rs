@@ -2,6 +2,7 @@
 
 mod client_keys;
 mod devices;
+mod documents;
 mod key_ring;
 mod purposes;
 
@@ -23,6 +24,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(devices::Devices),
         Box::new(client_keys::ClientKeys),
         Box::new(key_ring::Ring),
+        Box::new(documents::Documents),
     ]
 }
 
