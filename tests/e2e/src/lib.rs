@@ -2,10 +2,12 @@
 //! free loopback ports, with their files in a temporary folder. Everything stops when the [`System`] is dropped.
 #![expect(clippy::panic, reason = "a set-up that fails fails the test that needs it")]
 
+mod lone;
 mod node;
 mod program;
 mod system;
 
+pub use lone::Lone;
 pub use node::{IdentityProvider, node_script};
 pub use program::{Program, binary};
 pub use system::{Change, Options, System, free_port, merge};

@@ -121,7 +121,9 @@ fn somebody_without_a_role_signs_in_and_is_refused() {
 /// RFC 9700 §4.14.2: a client whose access token is refused refreshes by itself and gets a new refresh token; the spent
 /// one, used once more by anybody, ends everything that grew from the sign-in. The client then asks the person again.
 fn assert_refreshes(script: &str, more: Value) {
-    let mut system = System::start(Options::default());
+    // Without a window for repetitions: the test does not wait for its end.
+    let configure = |config: &mut Value| merge(config, json!({ "tokens": { "refresh_replay": "0s" } }));
+    let mut system = System::start(Options { configure: Some(Box::new(configure)), ..Options::default() });
     let mut input = json!({ "refresh": true });
     merge(&mut input, more);
     let report = lead(&system, script, "ada", input);
