@@ -6,18 +6,14 @@
 mod drive;
 mod issue;
 mod load;
-mod pin;
 mod proxies;
 mod report;
 mod upstream;
-mod usage;
 
-use std::{error::Error, net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, process::ExitCode};
 
+use benches::{Outcome, pin, usage};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-
-/// How a bench function ends.
-type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
 #[derive(Parser)]
 #[command(about = "The gateway beside a bare hyper pass-through, each alone on one core")]

@@ -6,21 +6,26 @@ use crate::Outcome;
 
 /// The processor time of a process.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct ProcessorTime {
+pub struct ProcessorTime {
     /// Of all threads. Those that ended are not in it; the proxies end none.
-    pub(crate) all: Duration,
+    pub all: Duration,
     /// Of the thread that writes audit events.
-    pub(crate) audit: Duration,
+    pub audit: Duration,
 }
 
 impl ProcessorTime {
-    pub(crate) fn since(self, before: Self) -> Self {
+    /// What was used between two readings.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
         Self { all: self.all.saturating_sub(before.all), audit: self.audit.saturating_sub(before.audit) }
     }
 }
 
 /// What a process has used so far.
-pub(crate) fn processor_time(process: u32) -> Outcome<ProcessorTime> {
+///
+/// # Errors
+/// When there is no such process.
+pub fn processor_time(process: u32) -> Outcome<ProcessorTime> {
     let mut time = ProcessorTime::default();
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {
         let thread = thread?.path();
@@ -36,7 +41,10 @@ pub(crate) fn processor_time(process: u32) -> Outcome<ProcessorTime> {
 }
 
 /// The memory of a process that is in use now, in kB.
-pub(crate) fn resident(process: u32) -> Outcome<u64> {
+///
+/// # Errors
+/// When there is no such process.
+pub fn resident(process: u32) -> Outcome<u64> {
     let status = fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)

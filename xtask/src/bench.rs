@@ -12,11 +12,23 @@ pub(crate) enum Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// The token endpoint of the built connect-server, alone on one core, on SQLite and on PostgreSQL.
+    Oauth {
+        /// Arguments for the bench itself.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 pub(crate) fn run(bench: &Bench) -> Done {
-    let Bench::Gateway { arguments } = bench;
-    let mut all = vec!["run", "--quiet", "--release", "--package", "benches", "--bin", "gateway-bench", "--"];
+    let (program, arguments) = match bench {
+        Bench::Gateway { arguments } => ("gateway-bench", arguments),
+        Bench::Oauth { arguments } => {
+            shell::run("cargo", &["build", "--quiet", "--release", "--package", "connect-server"])?;
+            ("oauth-bench", arguments)
+        }
+    };
+    let mut all = vec!["run", "--quiet", "--release", "--package", "benches", "--bin", program, "--"];
     all.extend(arguments.iter().map(String::as_str));
     shell::run("cargo", &all)
 }
