@@ -77,4 +77,57 @@ const FLOWS = {
     report.refusal = await answerAll(refused.verification_uri_complete, { ...input.person, decision: 'cancel' });
     return { ...report, refused: await failure(once(refused)) };
   },
+
+  /** A request that was pushed, and its reference used once more. */
+  async pushed(library, input) {
+    const session = await Session.registered(library, { ...input, pushed: true });
+    const tokens = await session.signedIn();
+    const again = await fetch(session.sent, { redirect: 'manual' });
+    const sent = Object.fromEntries(session.sent.searchParams);
+    return { sent, tokens: shown(tokens), again: { status: again.status, location: again.headers.get('location') } };
+  },
+
+  /** Tokens that are bound to a key: with it, with another, and with none. */
+  async bound(library, input) {
+    const session = await Session.registered(library, { ...input, dpop: true });
+    const { client } = session;
+    const first = await session.signedIn();
+    const second = await client.refresh(first.refresh_token, { resource: input.resource });
+    const report = { first: shown(first), second: shown(second) };
+    report.called = await session.called(client, second.access_token);
+    for (const [who, key] of [['thief', await library.keyPair()], ['careless', undefined]]) {
+      const other = client.rebound(key);
+      report[who] = {
+        refresh: await failure(other.refresh(second.refresh_token)),
+        call: await failure(session.called(other, second.access_token)),
+      };
+    }
+    return { ...report, third: shown(await client.refresh(second.refresh_token)) };
+  },
+
+  /** Who the person is. */
+  async identity(library, input) {
+    const session = await Session.registered(library, input);
+    const nonce = randomUUID();
+    const tokens = await session.signedIn({}, { scope: input.scope, nonce });
+    const id = library.idToken(tokens);
+    const userinfo = await session.client.userinfo(tokens.access_token, id.sub);
+    return { nonce, id, userinfo, client: session.client.metadata, scope: tokens.scope };
+  },
+
+  /** A client that acts for itself. */
+  async machine(library, input) {
+    const session = await Session.existing(library, input);
+    const tokens = await session.client.clientCredentials({ resource: input.resource });
+    const called = await session.called(session.client, tokens.access_token).catch(failure);
+    const elsewhere = await failure(session.client.clientCredentials({ resource: 'https://other.example/mcp' }));
+    return { tokens: shown(tokens), called, elsewhere };
+  },
+
+  /** Any other grant, with what the arguments say. */
+  async grant(library, input) {
+    const session = await Session.existing(library, input);
+    const tokens = await session.client.grant(input.grant_type, input.parameters);
+    return { tokens: shown(tokens), called: await session.called(session.client, tokens.access_token) };
+  },
 };

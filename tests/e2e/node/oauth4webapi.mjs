@@ -21,11 +21,17 @@ async function discover(issuer, algorithm = 'oauth2') {
 
 class Client {
   constructor(server, metadata, { key, dpop }) {
-    this.metadata = metadata;
     this.server = server;
+    this.metadata = metadata;
+    this.key = key;
     const authentication = AUTHENTICATIONS[metadata.token_endpoint_auth_method](metadata, key);
     this.party = [server, metadata, authentication];
     this.options = { ...INSECURE, DPoP: dpop && oauth.DPoP(metadata, dpop) };
+  }
+
+  /** The same client with another key to bind tokens to, or with none. */
+  rebound(dpop) {
+    return new Client(this.server, this.metadata, { key: this.key, dpop });
   }
 
   authorizationUrl(parameters) {
@@ -90,10 +96,32 @@ class Client {
     );
   }
 
+  clientCredentials(parameters) {
+    return this.sent(
+      () => oauth.clientCredentialsGrantRequest(...this.party, parameters, this.options),
+      oauth.processClientCredentialsResponse,
+    );
+  }
+
   grant(type, parameters) {
     return this.sent(
       () => oauth.genericTokenEndpointRequest(...this.party, type, parameters, this.options),
       oauth.processGenericTokenEndpointResponse,
+    );
+  }
+
+  /** Calls a service. */
+  call(url, token, { headers, body }) {
+    const request = () => oauth.protectedResourceRequest(
+      token, 'POST', new URL(url), new Headers(headers), body, this.options,
+    );
+    return this.sent(request, (server, metadata, answer) => answer);
+  }
+
+  userinfo(token, subject) {
+    return this.sent(
+      () => oauth.userInfoRequest(this.server, this.metadata, token, this.options),
+      (server, metadata, answer) => oauth.processUserInfoResponse(server, metadata, subject, answer),
     );
   }
 
@@ -121,6 +149,10 @@ await main({
   verifier: oauth.generateRandomCodeVerifier,
   challenge: oauth.calculatePKCECodeChallenge,
   keyPair: () => oauth.generateKeyPair('ES256'),
+  idToken: oauth.getValidatedIdTokenClaims,
+  async existing(issuer, metadata, keys) {
+    return new Client(await discover(issuer), metadata, keys);
+  },
   async registered(issuer, wanted, keys) {
     const server = await discover(issuer);
     const answer = await oauth.dynamicClientRegistrationRequest(server, wanted, INSECURE);

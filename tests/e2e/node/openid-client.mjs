@@ -23,6 +23,11 @@ class Client {
     return this.config.clientMetadata();
   }
 
+  /** The same client with another key to bind tokens to, or with none. */
+  rebound(dpop) {
+    return new Client(this.config, { dpop });
+  }
+
   authorizationUrl(parameters) {
     return client.buildAuthorizationUrl(this.config, parameters);
   }
@@ -58,8 +63,23 @@ class Client {
     return client.pollDeviceAuthorizationGrant(this.config, asked, undefined, this.options);
   }
 
+  clientCredentials(parameters) {
+    return client.clientCredentialsGrant(this.config, parameters, this.options);
+  }
+
   grant(type, parameters) {
     return client.genericGrantRequest(this.config, type, parameters, this.options);
+  }
+
+  /** Calls a service. */
+  call(url, token, { headers, body }) {
+    return client.fetchProtectedResource(
+      this.config, token, new URL(url), 'POST', body, new Headers(headers), this.options,
+    );
+  }
+
+  userinfo(token, subject) {
+    return client.fetchUserInfo(this.config, token, subject, this.options);
   }
 }
 
@@ -71,6 +91,12 @@ await main({
   verifier: client.randomPKCECodeVerifier,
   challenge: client.calculatePKCECodeChallenge,
   keyPair: () => client.randomDPoPKeyPair('ES256'),
+  idToken: (tokens) => tokens.claims(),
+  async existing(issuer, metadata, keys) {
+    const { client_id: id, token_endpoint_auth_method: method, client_secret: secret } = metadata;
+    const authentication = AUTHENTICATIONS[method](secret, keys.key);
+    return new Client(await client.discovery(new URL(issuer), id, metadata, authentication, OPTIONS), keys);
+  },
   async registered(issuer, wanted, keys) {
     const authentication = AUTHENTICATIONS[wanted.token_endpoint_auth_method](undefined, keys.key);
     const config = await client.dynamicClientRegistration(new URL(issuer), wanted, authentication, OPTIONS);

@@ -29,6 +29,20 @@ export class Session {
     return new Session(library, input, await library.registered(input.issuer, metadata, { key, dpop }));
   }
 
+  /** With a client that the operator registered. */
+  static async existing(library, input) {
+    const key = input.key && { key: await imported(input.key), kid: input.key.kid };
+    return new Session(library, input, await library.existing(input.issuer, input.client, { key }));
+  }
+
+  /** Calls the service with a token: what it answers, or how it refuses. */
+  async called(client, token) {
+    const headers = { accept: 'application/json, text/event-stream', 'content-type': 'application/json' };
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' });
+    const answer = await client.call(this.input.resource, token, { headers, body });
+    return { status: answer.status, tools: (await answer.json()).result?.tools.length };
+  }
+
   /** Sends the person to sign in, and redeems the code. */
   async signedIn(person = {}, parameters = {}) {
     const { arrived, checks } = await this.authorized(person, parameters);
@@ -61,6 +75,10 @@ async function keyPair() {
   return { key: privateKey, kid, jwk: { kty, crv, x, y, kid, alg: 'ES256', use: 'sig' } };
 }
 
+function imported(jwk) {
+  return webcrypto.subtle.importKey('jwk', jwk, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);
+}
+
 /** Tokens, with what is in the access token and without what must be kept secret. */
 export function shown({ access_token: access, refresh_token: refresh, ...others }) {
   const claims = JSON.parse(Buffer.from(access.split('.')[1], 'base64url'));
@@ -73,7 +91,8 @@ export async function failure(promise) {
     await promise;
     return { error: 'none: it was accepted' };
   } catch (error) {
-    const { name, code, status, error: answered, error_description: description, message } = error;
-    return { name, code, status, error: answered, description, message };
+    const { name, code, status, error: answered, error_description: description, message, cause } = error;
+    const challenges = Array.isArray(cause) ? cause.map(({ scheme, parameters }) => ({ scheme, ...parameters })) : undefined;
+    return { name, code, status, error: answered, description, message, challenges };
   }
 }

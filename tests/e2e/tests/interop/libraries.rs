@@ -46,7 +46,8 @@ fn code_and_refresh(method: &str) {
     let system = System::start(Options::default());
     for report in lead_both(&system, "code", &json!({ "method": method })) {
         assert_eq!(report["client"]["token_endpoint_auth_method"], method);
-        assert_eq!(report["client"]["client_secret"].is_string(), method != "none", "{report}");
+        let secret = method.starts_with("client_secret");
+        assert_eq!(report["client"]["client_secret"].is_string(), secret, "{report}");
         assert_eq!(report["sent"]["code_challenge_method"], "S256");
         for tokens in [&report["first"], &report["second"]] {
             assert_eq!(tokens["token_type"], "bearer");
@@ -78,6 +79,11 @@ fn a_client_with_a_secret_in_the_header_does_too() {
 #[test]
 fn a_client_with_a_secret_in_the_form_does_too() {
     code_and_refresh("client_secret_post");
+}
+
+#[test]
+fn a_client_that_signs_its_assertions_does_too() {
+    code_and_refresh("private_key_jwt");
 }
 
 /// SEC-7: a code with another verifier -> `invalid_grant`, as the libraries read it
