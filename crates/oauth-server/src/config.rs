@@ -4,7 +4,12 @@ use std::{collections::BTreeSet, fmt, num::NonZeroU32, time::Duration};
 
 use url::{Host, Url};
 
-use crate::{client_documents::DocumentTrust, pages::Brand, replay::ReplayWindow};
+use crate::{
+    assertions::{self, AssertionProblem, IdentityAssertionIssuer, WorkloadIssuer},
+    client_documents::DocumentTrust,
+    pages::Brand,
+    replay::ReplayWindow,
+};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -17,6 +22,9 @@ pub(crate) const MAX_ACCESS_LIFETIME: Duration = Duration::from_hours(1);
 
 /// A busy resource server asks once for each call that it serves.
 const INTROSPECTIONS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60_000).unwrap();
+
+/// A fleet of agents asks once for each run of each.
+const MACHINE_TOKENS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(1200).unwrap();
 
 /// The settings of an authorization server. [`OAuthConfig::new`] gives the defaults; [`validate`](Self::validate) is
 /// called by [`OAuthServer::new`](crate::OAuthServer::new).
@@ -61,6 +69,13 @@ pub struct OAuthConfig {
     pub max_device_codes: u64,
     /// Which clients may be described by a document that their identifier is the URL of; any by default.
     pub client_documents: DocumentTrust,
+    /// How often each client may get a token without a person a minute, and half a minute's worth at once, in this
+    /// process; 1 200 by default. A grant is kept for each.
+    pub machine_tokens_per_minute: NonZeroU32,
+    /// Issuers of workloads that get tokens for what they prove to be; none by default.
+    pub workload_issuers: Vec<WorkloadIssuer>,
+    /// Identity providers that let clients in for people; none by default.
+    pub identity_assertion_issuers: Vec<IdentityAssertionIssuer>,
     /// What the pages show about the operator.
     pub brand: Brand,
 }
@@ -101,6 +116,9 @@ impl OAuthConfig {
             device_lifetime: 10 * MINUTE,
             max_device_codes: 10_000,
             client_documents: DocumentTrust::default(),
+            machine_tokens_per_minute: MACHINE_TOKENS_PER_MINUTE,
+            workload_issuers: Vec::new(),
+            identity_assertion_issuers: Vec::new(),
             brand: Brand::default(),
         }
     }
@@ -144,6 +162,7 @@ impl OAuthConfig {
         problems.extend(
             numbers.iter().filter(|(_, found)| *found == 0).map(|(field, _)| ConfigProblem::Zero { field }),
         );
+        problems.extend(assertions::problems(self).into_iter().map(ConfigProblem::Assertion));
         if problems.is_empty() { Ok(()) } else { Err(ConfigProblems(problems)) }
     }
 
@@ -156,6 +175,12 @@ impl OAuthConfig {
     /// Whether cookies can carry `Secure`: everywhere but on plain http, which is for loopback only.
     pub(crate) fn is_secure(&self) -> bool {
         self.public_url.starts_with("https://")
+    }
+
+    /// The issuer of the identities of clients that act for themselves: their subjects are client identifiers.
+    #[must_use]
+    pub fn clients_issuer(&self) -> String {
+        self.url_of("/clients")
     }
 
     /// The absolute URL of a path of this server.
@@ -331,6 +356,9 @@ pub enum ConfigProblem {
     /// A client would be forgotten while its first person still signs in.
     #[error("unused_client_lifetime must be longer than interaction_lifetime")]
     ClientForgottenTooSoon,
+    /// The issuers of assertions.
+    #[error(transparent)]
+    Assertion(AssertionProblem),
     /// A number that must not be 0.
     #[error("{field} is 0: expected at least 1")]
     Zero {

@@ -37,6 +37,9 @@ pub(crate) enum Unavailable {
     /// What a client publishes about itself cannot be read at present.
     #[error("the client's document is unavailable")]
     Document(#[source] DocumentError),
+    /// Another issuer does not tell its keys.
+    #[error("the keys of an issuer cannot be read")]
+    IssuerKeys(#[from] oidc_verify::KeysUnavailable),
     /// The audit log is down.
     #[error("nothing can be recorded")]
     Audit(#[from] audit::AuditUnavailable),

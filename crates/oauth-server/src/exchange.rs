@@ -1,9 +1,13 @@
 //! The token endpoint (RFC 6749 §3.2): codes and refresh tokens become access tokens.
 
+mod client_credentials;
 mod code;
 mod device;
 mod issue;
+mod jwt_bearer;
+mod machine;
 mod refresh;
+mod token_exchange;
 
 use std::sync::Arc;
 
@@ -11,7 +15,10 @@ use axum::{Extension, body::Body, extract::State, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use limits::Limited;
 
+pub(crate) use token_exchange::ExchangeError;
+
 use crate::{
+    assertions::AssertionError,
     body::{BodyError, read_form},
     client_address::ClientAddress,
     client_authn::{ClientError, authenticate},
@@ -80,6 +87,24 @@ pub(crate) enum TokenError {
     /// None of it exists.
     #[error("none of the requested scopes exists for this resource")]
     UnknownScope,
+    /// Another resource than may be had.
+    #[error("resource {0}")]
+    Resource(&'static str),
+    /// The assertion.
+    #[error("the assertion is not accepted: {0}")]
+    Assertion(AssertionError),
+    /// The token that is to be exchanged, or how it is asked for.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    /// A grant type that this client may not use as it is registered.
+    #[error("this grant type is for {0}")]
+    NotForClient(&'static str),
+    /// Nothing to grant.
+    #[error("none of the scopes that were asked for may be had for this resource")]
+    NoScope,
+    /// A token that ends with another one.
+    #[error("a token that was exchanged ends with the grant that it came from, and is not revoked alone")]
+    Delegated,
     /// More than was granted.
     #[error("scope must be within what was granted")]
     Scope,
@@ -117,9 +142,16 @@ async fn answer(
     body: Body,
 ) -> Result<Response, TokenError> {
     let form = read_strict_form(uri, headers, body).await?;
-    let client = authenticate(server, headers, &form).await?;
+    // RFC 7521 §4.1: an assertion may be all that there is.
+    let client = match jwt_bearer::client_of_rule(server, headers, &form).await? {
+        Some(client) => client,
+        None => authenticate(server, headers, &form).await?,
+    };
     let grant_type = form.value("grant_type").ok_or(TokenError::Missing("grant_type"))?;
     let grant_type = GrantType::from_name(grant_type).ok_or(TokenError::GrantType)?;
+    if grant_type == GrantType::JwtBearer && server.assertions.is_empty() {
+        return Err(TokenError::GrantType);
+    }
     if !client.may(grant_type) {
         return Err(TokenError::NotRegistered(grant_type));
     }
@@ -128,9 +160,9 @@ async fn answer(
         GrantType::AuthorizationCode => request.redeem_code().await,
         GrantType::RefreshToken => request.refresh().await,
         GrantType::DeviceCode => request.redeem_device_code().await,
-        GrantType::ClientCredentials | GrantType::JwtBearer | GrantType::TokenExchange => {
-            Err(TokenError::GrantType)
-        }
+        GrantType::ClientCredentials => request.client_credentials().await,
+        GrantType::JwtBearer => request.present_assertion().await,
+        GrantType::TokenExchange => request.exchange_token().await,
     }
 }
 
@@ -178,6 +210,7 @@ pub(crate) fn refuse(error: &TokenError, request_id: &RequestId) -> Response {
         | TokenError::Duplicate
         | TokenError::Missing(_)
         | TokenError::VerifierForm
+        | TokenError::Exchange(_)
         | TokenError::Client(ClientError::Several) => (StatusCode::BAD_REQUEST, "invalid_request"),
         TokenError::Client(ClientError::Refused | ClientError::AssertionRefused) => {
             let mut response = oauth_error(StatusCode::UNAUTHORIZED, "invalid_client", &error.to_string());
@@ -195,15 +228,25 @@ pub(crate) fn refuse(error: &TokenError, request_id: &RequestId) -> Response {
             return with_retry_after(answer, RETRY_AFTER);
         }
         TokenError::GrantType => (StatusCode::BAD_REQUEST, "unsupported_grant_type"),
-        TokenError::NotRegistered(_) => (StatusCode::BAD_REQUEST, "unauthorized_client"),
-        TokenError::Grant(_) | TokenError::Replay(_) => (StatusCode::BAD_REQUEST, "invalid_grant"),
+        TokenError::NotRegistered(_) | TokenError::NotForClient(_) => {
+            (StatusCode::BAD_REQUEST, "unauthorized_client")
+        }
+        TokenError::Grant(_) | TokenError::Replay(_) | TokenError::Assertion(_) => {
+            (StatusCode::BAD_REQUEST, "invalid_grant")
+        }
+        // RFC 7009 §2.2.1.
+        TokenError::Delegated => (StatusCode::BAD_REQUEST, "unsupported_token_type"),
         TokenError::TooOften(limited) => {
             let status = StatusCode::TOO_MANY_REQUESTS;
             let response = oauth_error(status, "temporarily_unavailable", &error.to_string());
             return with_retry_after(response, limited.retry_after_seconds());
         }
-        TokenError::Target | TokenError::UnknownTarget => (StatusCode::BAD_REQUEST, "invalid_target"),
-        TokenError::Scope | TokenError::UnknownScope => (StatusCode::BAD_REQUEST, "invalid_scope"),
+        TokenError::Target | TokenError::UnknownTarget | TokenError::Resource(_) => {
+            (StatusCode::BAD_REQUEST, "invalid_target")
+        }
+        TokenError::Scope | TokenError::UnknownScope | TokenError::NoScope => {
+            (StatusCode::BAD_REQUEST, "invalid_scope")
+        }
         TokenError::Unavailable(unavailable) | TokenError::Client(ClientError::Unavailable(unavailable)) => {
             return unavailable_json(unavailable, &request_id.0);
         }

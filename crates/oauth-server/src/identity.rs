@@ -9,6 +9,7 @@ mod static_users;
 
 use serde_json::{Map, Value};
 
+pub(crate) use oidc::claims;
 pub use oidc::{OidcUpstream, OidcUpstreamConfig, Step, UpstreamError, UpstreamProblem};
 pub use static_users::{HashError, StaticUser, StaticUsers, hash_password};
 

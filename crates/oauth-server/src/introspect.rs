@@ -15,7 +15,7 @@ use crate::{
     http_layer::RequestId,
     random::Digest,
     server::Server,
-    store::{Client, ClientAuthentication, Grant},
+    store::{Client, ClientAuthentication, ClientOrigin, Grant},
 };
 
 /// The claims of an access token that the answer repeats (RFC 7662 §2.2, RFC 8693 §4.1, RFC 9449 §6.2). `idp` and `tenant`
@@ -70,7 +70,8 @@ async fn access_token(
     token: &VerifiedToken,
     now: SystemTime,
 ) -> Result<Option<Map<String, Value>>, Unavailable> {
-    if token.client_id() != Some(client.id.as_str()) {
+    let is_own = token.client_id() == Some(client.id.as_str());
+    if !is_own && !serves(client, token.audience()) {
         return Ok(None);
     }
     let Some(session) = token.text_claim("sid") else { return Ok(None) };
@@ -84,6 +85,11 @@ async fn access_token(
     let is_bound = token.claims().get("cnf").and_then(|cnf| cnf.get("jkt")).is_some();
     told.insert("token_type".to_owned(), json!(if is_bound { "DPoP" } else { "Bearer" }));
     Ok(Some(told))
+}
+
+/// Whether a client is the server of a resource, so that its tokens are meant for it.
+fn serves(client: &Client, resource: &str) -> bool {
+    client.origin == ClientOrigin::Operator && client.settings.serves.iter().any(|served| served == resource)
 }
 
 /// A refresh token is told to nobody but the client that holds it: to a resource server it must not pass for an access

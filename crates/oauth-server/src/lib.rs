@@ -93,6 +93,7 @@
 //!   revoked ones; at once in this process, within two seconds in every other.
 
 mod agreement;
+mod assertions;
 mod authorize;
 mod body;
 mod callback;
@@ -131,6 +132,10 @@ pub mod store;
 mod token;
 
 pub use agreement::move_public_url;
+pub use assertions::{
+    AssertionIssuer, AssertionProblem, ClaimPattern, IdentityAssertionIssuer, InvalidPattern, WorkloadIssuer,
+    WorkloadRule,
+};
 pub use client_address::ClientAddress;
 pub use client_authn::keys::ClientKeysProblem;
 pub use client_documents::DocumentTrust;

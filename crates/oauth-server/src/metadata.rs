@@ -11,6 +11,7 @@ use oidc_verify::CLIENT_ASSERTION_ALGORITHMS;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    assertions::IDENTITY_ASSERTION_PROFILE,
     client_documents::DocumentTrust,
     config::{DeviceClients, OAuthConfig, SigningAlgorithm},
     server::Server,
@@ -57,16 +58,17 @@ fn common(config: &OAuthConfig) -> Map<String, Value> {
     let documents = config.client_documents != DocumentTrust::Off;
     let confidential = ["client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT];
     let authentication = json!([&["none"], &confidential[..]].concat());
-    let mut grant_types = vec![GrantType::AuthorizationCode, GrantType::RefreshToken];
-    let mut endpoints = Map::new();
+    let mut optional = Map::new();
     if config.device_clients != DeviceClients::Off {
-        grant_types.push(GrantType::DeviceCode);
-        endpoints.insert(
+        optional.insert(
             "device_authorization_endpoint".to_owned(),
             config.url_of("/device_authorization").into(),
         );
     }
-    let grant_types: Vec<&str> = grant_types.into_iter().map(GrantType::as_str).collect();
+    if !config.identity_assertion_issuers.is_empty() {
+        let profiles = json!([IDENTITY_ASSERTION_PROFILE]);
+        optional.insert("authorization_grant_profiles_supported".to_owned(), profiles);
+    }
     let signing = json!(CLIENT_ASSERTION_ALGORITHMS);
     [
         ("issuer", json!(config.public_url)),
@@ -79,7 +81,7 @@ fn common(config: &OAuthConfig) -> Map<String, Value> {
         ("scopes_supported", json!(scopes)),
         ("response_types_supported", json!(["code"])),
         ("response_modes_supported", json!(["query"])),
-        ("grant_types_supported", json!(grant_types)),
+        ("grant_types_supported", json!(grant_types(config))),
         ("token_endpoint_auth_methods_supported", authentication.clone()),
         ("token_endpoint_auth_signing_alg_values_supported", signing.clone()),
         ("revocation_endpoint_auth_methods_supported", authentication),
@@ -94,8 +96,22 @@ fn common(config: &OAuthConfig) -> Map<String, Value> {
     .into_iter()
     .chain(documents.then_some(("client_id_metadata_document_supported", json!(true))))
     .map(|(name, value)| (name.to_owned(), value))
-    .chain(endpoints)
+    .chain(optional)
     .collect()
+}
+
+/// What somebody may present at the token endpoint. Clients of the operator need no setting; whose assertions count does.
+fn grant_types(config: &OAuthConfig) -> Vec<&'static str> {
+    let asserted = !(config.workload_issuers.is_empty() && config.identity_assertion_issuers.is_empty());
+    let types = [
+        (GrantType::AuthorizationCode, true),
+        (GrantType::RefreshToken, true),
+        (GrantType::DeviceCode, config.device_clients != DeviceClients::Off),
+        (GrantType::ClientCredentials, true),
+        (GrantType::JwtBearer, asserted),
+        (GrantType::TokenExchange, true),
+    ];
+    types.into_iter().filter(|(_, offered)| *offered).map(|(offered, _)| offered.as_str()).collect()
 }
 
 /// `GET /.well-known/oauth-authorization-server`

@@ -67,11 +67,17 @@ async fn try_revoke(
 }
 
 /// The grant behind a token of this client; `None` for any other token, which is not revoked and not told apart.
-async fn grant_of(server: &Server, client: &Client, token: &str) -> Result<Option<String>, Unavailable> {
+async fn grant_of(server: &Server, client: &Client, token: &str) -> Result<Option<String>, TokenError> {
     if let Ok(verified) = server.own_tokens.verify(token, server.now()).await {
-        let own = verified.client_id() == Some(client.id.as_str());
-        return Ok(verified.text_claim("sid").filter(|_| own).map(str::to_owned));
+        if verified.client_id() != Some(client.id.as_str()) {
+            return Ok(None);
+        }
+        // It ends when the grant of the person does. That is the other client's, and its person's, to end.
+        if verified.claims().contains_key("act") {
+            return Err(TokenError::Delegated);
+        }
+        return Ok(verified.text_claim("sid").map(str::to_owned));
     }
-    let found = server.store.refresh_token(&Digest::of_text(token)).await?;
+    let found = server.store.refresh_token(&Digest::of_text(token)).await.map_err(Unavailable::from)?;
     Ok(found.filter(|(_, grant)| grant.client_id == client.id).map(|(_, grant)| grant.id))
 }

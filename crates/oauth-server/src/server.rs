@@ -20,7 +20,9 @@ use public_fetch::Fetch;
 use tokio::time::{MissedTickBehavior, error::Elapsed, timeout};
 
 use crate::{
-    agreement, authorize, callback,
+    agreement,
+    assertions::Assertions,
+    authorize, callback,
     client_authn::keys::{ClientKeysSource, NoPublishedKeys},
     client_documents::ClientDocuments,
     clock::{Clock, before},
@@ -110,6 +112,9 @@ pub enum StartError {
         /// The public URL.
         public_url: String,
     },
+    /// An issuer of assertions.
+    #[error("an issuer of assertions cannot be trusted as configured")]
+    Assertions(#[from] oidc_verify::ConfigError),
     /// The signing keys.
     #[error("the signing keys are not usable")]
     Keys(#[from] KeyError),
@@ -157,6 +162,10 @@ pub(crate) struct Server {
     pub(crate) client_documents: ClientDocuments,
     pub(crate) revocations: Arc<RevocationView>,
     pub(crate) passwords: PasswordCheck,
+    /// Whose assertions count.
+    pub(crate) assertions: Assertions,
+    /// Tokens without a person, by client.
+    pub(crate) machine_tokens: RateByName,
     /// Questions about tokens, by client.
     pub(crate) introspections: RateByName,
     pub(crate) device_attempts: device::Attempts,
@@ -182,7 +191,9 @@ impl OAuthServer {
         let revocations = Arc::new(RevocationView::new(config.access_lifetime));
         revocations.refresh(store.as_ref(), now).await?;
         let documents = Documents::new(&config);
-        let introspections = introspections(config.introspections_per_minute);
+        let assertions = Assertions::new(&config)?;
+        let machine_tokens = by_client(config.machine_tokens_per_minute);
+        let introspections = by_client(config.introspections_per_minute);
         let client_documents = ClientDocuments::new(&config, fetch, Arc::clone(&store), Arc::clone(&clock));
         Ok(Self(Arc::new(Server {
             config,
@@ -199,6 +210,8 @@ impl OAuthServer {
             client_documents,
             revocations,
             passwords: PasswordCheck::new(),
+            assertions,
+            machine_tokens,
             introspections,
             device_attempts: device::Attempts::new(),
             client_keys: Box::new(NoPublishedKeys),
@@ -371,7 +384,7 @@ impl Server {
     }
 }
 
-fn introspections(per_minute: NonZeroU32) -> RateByName {
+fn by_client(per_minute: NonZeroU32) -> RateByName {
     RateByName::new(per_minute, NonZeroU32::new(per_minute.get() / 2).unwrap_or(NonZeroU32::MIN))
 }
 

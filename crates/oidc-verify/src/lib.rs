@@ -85,4 +85,4 @@ pub use source::{
     Clock, FetchClient, FetchClientError, JwksCache, JwksLocation, KEY_MAX_AGE, KeySource, SharedKeys,
 };
 pub use token::VerifiedToken;
-pub use verifier::{IssuerSet, TokenVerifier};
+pub use verifier::{IssuerSet, TokenVerifier, unverified_token_type};

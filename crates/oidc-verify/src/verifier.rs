@@ -75,6 +75,16 @@ pub(crate) fn media_subtype(token_type: &str) -> &str {
     }
 }
 
+/// The `typ` that a token claims, in lower case and without `application/`; `jwt` when it claims none. Nothing about it is
+/// verified: it is good for choosing the [`TokenVerifier`] that will.
+///
+/// # Errors
+/// [`VerifyError`] when the token is malformed.
+pub fn unverified_token_type(token: &str) -> Result<String, VerifyError> {
+    let claimed = UnverifiedToken::parse(token)?.header.token_type;
+    Ok(claimed.as_deref().map_or("JWT", media_subtype).to_ascii_lowercase())
+}
+
 /// Verifies the tokens of several issuers, each by its own rules and keys.
 #[derive(Debug, Clone)]
 pub struct IssuerSet {

@@ -17,7 +17,7 @@ use crate::{
     refresh_token,
     sign_in::party_of,
     store::{Client, Grant, GrantKind, RefreshToken},
-    token::{self, AccessToken, Subject},
+    token::{self, AccessToken, Delegation, Subject},
 };
 
 /// A refresh token on its way out.
@@ -62,7 +62,18 @@ impl TokenRequest<'_> {
         scope: &str,
         now: SystemTime,
     ) -> Result<AccessToken, Unavailable> {
-        let subject = Subject { issuer: &self.server.config.public_url, grant, scope };
+        self.access_token_for(grant, scope, None, now)
+    }
+
+    /// The same, or one for somebody else under the same grant.
+    pub(super) fn access_token_for(
+        &self,
+        grant: &Grant,
+        scope: &str,
+        delegation: Option<&Delegation<'_>>,
+        now: SystemTime,
+    ) -> Result<AccessToken, Unavailable> {
+        let subject = Subject { issuer: &self.server.config.public_url, grant, scope, delegation };
         let lifetime = self.server.config.access_lifetime;
         token::issue(&self.server.keys, self.server.randomness.as_ref(), &subject, lifetime, now)
     }

@@ -1,6 +1,6 @@
 //! Sign-in at an OpenID Connect provider: authorization code, PKCE, nonce, verified ID token.
 
-mod claims;
+pub(crate) mod claims;
 mod discovery;
 mod error;
 mod http;

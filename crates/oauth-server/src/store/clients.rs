@@ -184,6 +184,9 @@ pub struct ClientSettings {
     pub resources: Vec<String>,
     /// The scopes that it may ask for on its own behalf.
     pub scopes: Vec<String>,
+    /// The resources that it is the server of, by their canonical identifiers. It may ask about tokens for these, and
+    /// exchange one for another that `resources` and `scopes` allow.
+    pub serves: Vec<String>,
     /// How long after its use a refresh token may be sent again, when not as long as for other clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_replay: Option<ReplayWindow>,

@@ -82,6 +82,11 @@ impl GrantKind {
     /// The kinds that one access token lives under, and nothing after it.
     pub(crate) const OF_ONE_TOKEN: [Self; 3] =
         [Self::ClientCredentials, Self::Workload, Self::IdentityAssertion];
+
+    /// Whether a person is behind it, who signed in at some time.
+    pub(crate) fn is_of_person(self) -> bool {
+        !matches!(self, Self::ClientCredentials | Self::Workload)
+    }
 }
 
 /// An assertion that counts once.

@@ -12,6 +12,7 @@ mod documents;
 mod flow;
 mod hostile;
 mod introspect;
+mod machines;
 mod outage;
 mod provider;
 mod published;

@@ -64,6 +64,7 @@ fn client(id: &str) -> Client {
             hints: json!({ "team": ["é"] }).as_object().unwrap().clone(),
             resources: vec!["https://r".into()],
             scopes: vec!["a".into()],
+            serves: vec!["https://s".into()],
             refresh_replay: Some(oauth_server::ReplayWindow::MAX),
             require_pushed_authorization_requests: true,
             dpop_bound_access_tokens: true,

@@ -28,10 +28,7 @@ pub(super) type Claims = IdTokenClaims<OtherClaims, CoreGenderClaim>;
 
 /// The identity that verified `claims` describe under `config`.
 pub(super) fn identity(config: &OidcUpstreamConfig, claims: &Claims) -> Result<Identity, UpstreamProblem> {
-    let subject = claims.subject().as_str();
-    if subject.is_empty() || subject.len() > MAX_SUBJECT || subject.chars().any(char::is_control) {
-        return Err(UpstreamProblem::Subject);
-    }
+    let subject = subject(claims.subject().as_str())?;
     let all = serde_json::to_value(claims).map_err(|_| UpstreamProblem::NoIdToken)?;
     let verified = claims.email_verified() != Some(false);
     Ok(Identity {
@@ -44,7 +41,16 @@ pub(super) fn identity(config: &OidcUpstreamConfig, claims: &Claims) -> Result<I
     })
 }
 
-fn tenant(claims: &Value, pointer: &str) -> Result<String, UpstreamProblem> {
+/// A subject that can be told apart from every other one.
+pub(crate) fn subject(subject: &str) -> Result<&str, UpstreamProblem> {
+    if subject.is_empty() || subject.len() > MAX_SUBJECT || subject.chars().any(char::is_control) {
+        return Err(UpstreamProblem::Subject);
+    }
+    Ok(subject)
+}
+
+/// The tenant at this JSON pointer.
+pub(crate) fn tenant(claims: &Value, pointer: &str) -> Result<String, UpstreamProblem> {
     let found = claims.pointer(pointer).and_then(Value::as_str);
     let usable = found.filter(|tenant| {
         !tenant.is_empty() && tenant.len() <= MAX_TENANT && !tenant.chars().any(char::is_control)
@@ -61,7 +67,8 @@ fn display_name(claims: &Claims) -> Option<String> {
     name.map(bounded).filter(|name| !name.is_empty())
 }
 
-fn hints(claims: &Value, wanted: &[String]) -> Result<Map<String, Value>, UpstreamProblem> {
+/// The claims to keep.
+pub(crate) fn hints(claims: &Value, wanted: &[String]) -> Result<Map<String, Value>, UpstreamProblem> {
     let mut hints = Map::new();
     for claim in wanted {
         let Some(value) = claims.get(claim) else { continue };
