@@ -1,8 +1,10 @@
 //! The command line: arguments in, exit code out. 0 is success, 1 a failure, 2 wrong usage.
 
+mod change;
 mod check;
 mod error;
 mod health;
+mod keys;
 mod mapping;
 
 use std::{
@@ -10,13 +12,17 @@ use std::{
     io::{self, IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
+    sync::Arc,
 };
 
+use audit::{Action, Event, Outcome, Party};
 use clap::{Parser, Subcommand};
+use oauth_server::store::SeaOrmStore;
 use secrecy::SecretString;
 use settings::Document;
-use telemetry::{LogFormat, init_tracing};
+use telemetry::{LogFormat, init_tracing, system_clock};
 
+use change::Changes;
 pub(crate) use error::{Chain, CliError};
 pub use mapping::{ImportError, import_mapping};
 
@@ -52,8 +58,15 @@ enum Command {
     /// Read or change who gets which role.
     #[command(subcommand)]
     Mapping(mapping::MappingCommand),
+    /// List the signing keys, make the next one, or withdraw one.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Bring the database's tables up to date.
-    Migrate,
+    Migrate {
+        /// Make the database that of a server with another `public_url`. Everybody signs in again.
+        #[arg(long)]
+        new_public_url: bool,
+    },
     /// Ask a running server on this machine whether it is well; exit code 0 or 1.
     Healthcheck,
     /// Help with the configuration file.
@@ -106,7 +119,8 @@ fn dispatch(
         }
         Command::Check { json } => block_on(check::run(config(), json)),
         Command::Mapping(command) => block_on(mapping::run(config()?, command)),
-        Command::Migrate => block_on(migrate(config()?)),
+        Command::Keys(command) => block_on(keys::run(config()?, command)),
+        Command::Migrate { new_public_url } => block_on(migrate(config()?, new_public_url)),
         Command::Healthcheck => block_on(health::run(config()?)),
     }
 }
@@ -131,10 +145,20 @@ fn start_logging(config: &Config) -> Result<(), CliError> {
     init_tracing(format, config.log.filter.as_deref()).map_err(CliError::Logging)
 }
 
-async fn migrate(config: Config) -> Result<(), CliError> {
+async fn migrate(config: Config, new_public_url: bool) -> Result<(), CliError> {
     let connection = database::connect(&config.database).await?;
     let applied = database::migrate(&connection).await?;
-    print(&format!("{applied} migration(s) applied to {}\n", config.database.url.as_str()))
+    print(&format!("{applied} migration(s) applied to {}\n", config.database.url.as_str()))?;
+    if !new_public_url {
+        return Ok(());
+    }
+    let url = config.public_url.as_str();
+    let event = Event::new(Action::AdminChange, Outcome::Success, Arc::new(Party::default()));
+    let recorded = Changes::open(&config)?.record(event.reason("public_url_moved").target(url));
+    recorded.map_err(|error| CliError::Unhealthy(error.to_string()))?;
+    let moved = oauth_server::move_public_url(&SeaOrmStore::new(connection), url, system_clock()()).await;
+    let former = moved.map_err(|error| CliError::Unhealthy(Chain(&error).to_string()))?;
+    print(&format!("the database belonged to {former} and belongs to {url} now: everybody signs in again\n"))
 }
 
 fn hash_password() -> Result<(), CliError> {

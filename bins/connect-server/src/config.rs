@@ -16,10 +16,12 @@ use connect_hosts::AllowedHosts;
 use oauth_server::{DocumentTrust, ReplayWindow};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
-use settings::{Document, Problems, Secret};
+use settings::{Document, KeyReference, Problems, Secret};
 
 pub use example::EXAMPLE;
-pub use values::{Algorithm, DatabaseUrl, DeviceClients, Origin, PublicUrl, ServicePath, Slug, UpstreamUrl};
+pub use values::{
+    Algorithm, DatabaseUrl, DeviceClients, Origin, PublicUrl, RsaBits, ServicePath, Slug, UpstreamUrl,
+};
 
 /// Prefix of the environment variables that replace settings.
 pub const PREFIX: &str = "CONNECT";
@@ -45,6 +47,8 @@ pub struct Config {
     pub log: Log,
     /// Lifetimes and algorithm of tokens.
     pub tokens: Tokens,
+    /// How signing keys are kept and replaced.
+    pub keys: Keys,
     /// Sign-in on another device.
     pub device: Device,
     /// Organisations' identity providers.
@@ -123,6 +127,19 @@ pub struct Device {
     pub clients: DeviceClients,
     /// How long a person may take.
     pub lifetime: Duration,
+}
+
+/// How signing keys are kept and replaced.
+#[derive(Debug)]
+pub struct Keys {
+    /// What seals them in the database; they are kept as they are when absent.
+    pub seal: Option<KeyReference>,
+    /// What sealed them before.
+    pub previous: Vec<KeyReference>,
+    /// The age at which the signing key is replaced; by hand only when absent.
+    pub rotate_every: Option<Duration>,
+    /// The size of new RSA keys.
+    pub rsa_bits: RsaBits,
 }
 
 /// An OpenID Connect provider that people sign in at.

@@ -5,10 +5,12 @@
 mod cli;
 pub mod config;
 mod database;
+mod sealing;
 mod secrets;
 mod serve;
 
 pub use cli::{ImportError, import_mapping, run};
 pub use database::DatabaseError;
+pub use sealing::SealingError;
 pub use secrets::SecretError;
 pub use serve::{Running, StartError, start};

@@ -9,6 +9,8 @@ mod public;
 mod routing;
 mod sign_in;
 
+pub(crate) use sign_in::key_settings;
+
 use std::{io, net::SocketAddr, sync::Arc, time::SystemTime};
 
 use audit::{AuditLog, FileSink, StdoutSink};
@@ -22,6 +24,7 @@ use crate::{
     cli::CliError,
     config::Config,
     database::{self, DatabaseError},
+    sealing::SealingError,
     secrets::SecretError,
 };
 
@@ -49,6 +52,9 @@ pub enum StartError {
     /// A secret.
     #[error("a secret is not available")]
     Secret(#[from] SecretError),
+    /// The sealing keys.
+    #[error(transparent)]
+    Sealing(#[from] SealingError),
     /// An identity provider's settings.
     #[error("an identity source cannot be used")]
     Identity(#[from] IdentityConfigError),

@@ -127,3 +127,77 @@ fn usage_is_exit_code_two_and_an_unwell_server_is_one() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8(output.stderr).unwrap().contains("is not well"));
 }
+
+/// A folder whose database is sealed, and the variables that open it.
+fn sealed(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_connect-server"));
+    command.arg("--config").arg(folder.join("connect.toml")).args(arguments).env_clear();
+    command.envs(variables.iter().copied()).current_dir(folder).output().unwrap()
+}
+
+/// SEC-64: the sealing key is lost, or another one -> `check` says which key is missing and fails
+#[test]
+fn keys_are_listed_rotated_withdrawn_and_checked() {
+    let folder = folder();
+    let path = folder.path();
+    fs::write(path.join("connect.toml"), format!("{CONFIG}[keys]\nseal = {{ env = \"SEAL\" }}\n")).unwrap();
+    let (one, two) = ("11".repeat(32), "22".repeat(32));
+    let run = |key: &str, arguments: &[&str]| sealed(path, &[("SEAL", key)], arguments);
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let output = run(&one, &[arguments, &["--json"]].concat());
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    assert_eq!(json(&["keys", "list"]), serde_json::json!([]));
+    let first = json(&["keys", "rotate"])["made"].as_str().unwrap().to_owned();
+    let listed = json(&["keys", "list"]);
+    assert_eq!((&listed[0]["state"], &listed[0]["algorithm"]), (&"current".into(), &"ES256".into()));
+    assert!(listed[0]["sealed_with"].as_str().unwrap().starts_with("aes-"));
+    json(&["keys", "rotate"]);
+    let waiting = run(&one, &["keys", "rotate"]);
+    assert_eq!(waiting.status.code(), Some(1));
+    assert!(String::from_utf8(waiting.stderr).unwrap().contains("already waits"));
+    let done = json(&["keys", "rotate", "--revoke", &first]);
+    let made = done["made"].as_str().unwrap();
+    let state = |kid: &str| {
+        let keys = done["keys"].as_array().unwrap();
+        keys.iter().find(|key| key["kid"] == kid).unwrap()["state"].clone()
+    };
+    assert_eq!((state(&first), state(made)), ("revoked".into(), "current".into()));
+    let text = String::from_utf8(run(&one, &["keys", "rotate", "--now"]).stdout).unwrap();
+    assert!(text.contains("for up to 5 minutes") && text.contains("next"), "{text}");
+    assert_eq!(run(&one, &["keys", "rotate", "--now", "--revoke", made]).status.code(), Some(2));
+
+    let problems = |key: &str| -> Vec<serde_json::Value> {
+        let output = run(key, &["check", "--json"]);
+        let findings: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+        let of_keys = |found: &serde_json::Value| found["what"].as_str().unwrap().starts_with("signing key");
+        findings.into_iter().filter(|found| of_keys(found) && found["ok"] == false).collect()
+    };
+    assert_eq!(problems(&one).len(), 0);
+    let wrong = problems(&two);
+    assert_eq!(wrong.len(), 3, "every key but the one that was withdrawn");
+    let detail = wrong[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("sealed with the key aes-") && !detail.contains(&one), "{detail}");
+    assert!(problems("no key")[0]["detail"].as_str().unwrap().contains("openssl rand"));
+    let audit = fs::read_to_string(path.join("audit.jsonl")).unwrap();
+    let count = |reason: &str| audit.lines().filter(|line| line.contains(reason)).count();
+    assert_eq!((count("signing_key_made"), count("signing_key_revoked")), (4, 1), "{audit}");
+}
+
+/// SEC-64: a replica with another public URL -> `check` says whose the database is
+#[test]
+fn a_database_is_of_one_public_url() {
+    let folder = folder();
+    let path = folder.path();
+    let check = |path: &Path| -> String { String::from_utf8(run(path, &["check"]).stdout).unwrap() };
+    said(path, &["migrate", "--new-public-url"]);
+    assert!(check(path).contains("ok      keys.seal: warning: signing keys are readable"), "{}", check(path));
+    let moved = CONFIG.replace("connect.example.com", "moved.example.com");
+    fs::write(path.join("connect.toml"), &moved).unwrap();
+    let words = check(path);
+    assert!(words.contains("PROBLEM store: the store belongs to https://connect.example.com"), "{words}");
+    let words = said(path, &["migrate", "--new-public-url"]);
+    assert!(words.contains("belonged to https://connect.example.com"), "{words}");
+    assert!(!check(path).contains("the store belongs"));
+}

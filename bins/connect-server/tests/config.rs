@@ -1,7 +1,7 @@
 //! The configuration: what it refuses, in the words an operator reads.
 
 use connect_server::config::{Config, PREFIX};
-use settings::Document;
+use settings::{Document, KeyReference};
 
 const GOOD: &str = r#"
 public_url = "https://connect.example.com"
@@ -154,4 +154,39 @@ fn what_makes_no_sense_is_refused_with_its_key() {
         assert!(problems.contains(expected), "expected {expected:?} in:\n{problems}");
         assert!(!problems.contains("hunter2"), "{problems}");
     }
+}
+
+#[test]
+fn sealing_keys_are_references_and_rotation_is_bounded() {
+    const ARN: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd";
+    let config = read(GOOD, &[]).unwrap();
+    assert!(config.keys.seal.is_none() && config.keys.previous.is_empty());
+    assert_eq!(config.keys.rotate_every.map(|every| every.as_secs()), Some(90 * 86_400));
+    let text = format!(
+        "{GOOD}[keys]\nseal = {{ kms = \"{ARN}\" }}\nprevious = [{{ env = \"OLD\" }}]\nrotate_every = \"never\"\n\
+         [tokens]\nalgorithm = \"RS256\""
+    );
+    let config = read(&text, &[("OLD", "canary")]).unwrap();
+    assert!(matches!(&config.keys.seal, Some(KeyReference::Kms(arn)) if arn == ARN));
+    assert!(matches!(config.keys.previous.as_slice(), [KeyReference::Secret(_)]));
+    assert_eq!(config.keys.rotate_every, None);
+    assert!(!format!("{config:?}").contains("canary"));
+    let cases = [
+        ("seal = \"canary\"", "keys.seal: found something else (not shown)"),
+        ("seal = { kms = \"alias/connect\" }", "keys.seal: found \"alias/connect\", expected the ARN"),
+        ("seal = { kms = \"arn:aws:kms:eu:1:alias/x\" }", "an alias may come to mean another key"),
+        ("previous = [{ env = \"OLD\" }]", "keys.previous: found previous keys without a present one"),
+        ("previous = \"canary\"", "keys.previous: found something else (not shown)"),
+        ("rotate_every = \"23h\"", "keys.rotate_every: found 82800 seconds, expected \"never\""),
+        ("rotate_every = \"sometimes\"", "keys.rotate_every: found"),
+        ("rsa_bits = 1024", "keys.rsa_bits: found \"1024\", expected 2048 or 3072"),
+    ];
+    for (setting, expected) in cases {
+        let problems = read(&format!("{GOOD}[keys]\n{setting}"), &[("OLD", "x")]).map(drop).unwrap_err();
+        assert!(problems.contains(expected) && !problems.contains("canary"), "{setting}: {problems}");
+    }
+    // Secrets that are not keys are not kept in KMS.
+    let password = format!("{GOOD}client_secret = 1")
+        .replace("sqlite:connect.db\"", "sqlite:connect.db\"\npassword = { kms = \"x\" }");
+    assert!(read(&password, &[]).map(drop).unwrap_err().contains("database.password: found an unknown kind"));
 }

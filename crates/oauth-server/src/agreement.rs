@@ -10,6 +10,8 @@ use url::Url;
 
 use crate::{
     config::{OAuthConfig, is_loopback},
+    seal::Sealing,
+    secret::ServerSecret,
     server::StartError,
     store::{SecretRecord, SecretStore, Store, StoreError},
 };
@@ -24,15 +26,33 @@ pub(crate) async fn check(
     now: SystemTime,
 ) -> Result<(), StartError> {
     let kept = kept(store, &config.public_url, now).await?;
-    if kept == config.public_url {
-        return Ok(());
-    }
-    // On one machine ports come and go, and nobody else is affected.
-    if config.is_loopback() && Url::parse(&kept).is_ok_and(|url| is_loopback(&url)) {
+    compare(kept.clone(), &config.public_url)?;
+    if kept != config.public_url {
         move_public_url(store, &config.public_url, now).await?;
+    }
+    Ok(())
+}
+
+/// On one machine ports come and go, and nobody else is affected.
+fn compare(kept: String, configured: &str) -> Result<(), StartError> {
+    let is_local = |url: &str| Url::parse(url).is_ok_and(|url| is_loopback(&url));
+    if kept == configured || is_local(&kept) && is_local(configured) {
         return Ok(());
     }
-    Err(StartError::PublicUrl { kept, configured: config.public_url.clone() })
+    Err(StartError::PublicUrl { kept, configured: configured.to_owned() })
+}
+
+/// What of a store keeps a server with this public URL and these sealing keys from starting, beside its signing keys.
+/// Nothing is changed.
+pub async fn disagreements(store: &dyn Store, sealing: &Sealing, public_url: &str) -> Vec<StartError> {
+    let remembered = async {
+        match store.secret(NAME).await? {
+            Some(kept) => compare(text(&kept)?, public_url),
+            None => Ok(()),
+        }
+    };
+    let found = [remembered.await, ServerSecret::check(store, sealing).await];
+    found.into_iter().filter_map(Result::err).collect()
 }
 
 /// Makes the store that of a server with another public URL, and gives the former one. Every token issued before is
@@ -58,7 +78,10 @@ async fn kept(
 ) -> Result<String, StoreError> {
     let wrapped = SecretSlice::from(public_url.as_bytes().to_vec());
     let record = SecretRecord { name: NAME.to_owned(), wrapped, created_at: now };
-    let kept = store.secret_or_insert(&record).await?;
+    text(&store.secret_or_insert(&record).await?)
+}
+
+fn text(kept: &SecretRecord) -> Result<String, StoreError> {
     let kept = String::from_utf8(kept.wrapped.expose_secret().to_vec());
     kept.map_err(|_| StoreError::Corrupt { what: "public URL" })
 }
@@ -67,8 +90,8 @@ async fn kept(
 mod tests {
     use std::time::UNIX_EPOCH;
 
-    use super::{check, move_public_url};
-    use crate::{config::OAuthConfig, server::StartError, store::MemoryStore};
+    use super::{check, disagreements, move_public_url};
+    use crate::{config::OAuthConfig, seal::Sealing, server::StartError, store::MemoryStore};
 
     async fn start(store: &MemoryStore, public_url: &str) -> Result<(), StartError> {
         check(store, &OAuthConfig::new(public_url, vec![]), UNIX_EPOCH).await
@@ -84,7 +107,9 @@ mod tests {
             let error = start(&store, other).await.unwrap_err();
             let words = error.to_string();
             assert!(words.contains("https://a.example") && words.contains("--new-public-url"), "{words}");
+            assert_eq!(disagreements(&store, &Sealing::unsealed(), other).await.len(), 1);
         }
+        assert!(disagreements(&store, &Sealing::unsealed(), "https://a.example").await.is_empty());
         assert_eq!(
             move_public_url(&store, "https://b.example", UNIX_EPOCH).await.unwrap(),
             "https://a.example"

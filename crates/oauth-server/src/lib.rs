@@ -131,7 +131,7 @@ mod sign_in;
 pub mod store;
 mod token;
 
-pub use agreement::move_public_url;
+pub use agreement::{disagreements, move_public_url};
 pub use assertions::{
     AssertionIssuer, AssertionProblem, ClaimPattern, IdentityAssertionIssuer, InvalidPattern, WorkloadIssuer,
     WorkloadRule,

@@ -49,6 +49,14 @@ impl ServerSecret {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, bytes)))
     }
 
+    /// Whether the secret opens, if there is one.
+    pub(crate) async fn check(store: &dyn Store, sealing: &Sealing) -> Result<(), StartError> {
+        if let Some(kept) = store.secret(NAME).await? {
+            sealing.open(CONTEXT, kept.wrapped.expose_secret()).await.map_err(StartError::Secret)?;
+        }
+        Ok(())
+    }
+
     /// A value for one purpose that nobody else can make: HMAC-SHA-256 over the purpose and the inputs, each after its
     /// length, so that none can be shifted into another.
     pub(crate) fn derive(&self, purpose: &str, inputs: &[&[u8]]) -> Digest {

@@ -32,5 +32,5 @@ mod section;
 pub use document::Document;
 pub use duration::{InvalidSpan, Span};
 pub use problem::{Problem, Problems};
-pub use secret::Secret;
+pub use secret::{KeyReference, Secret};
 pub use section::Section;

@@ -10,10 +10,13 @@ use std::{
 use secrecy::SecretString;
 
 use crate::{
-    Document, Problem, Secret,
+    Document, KeyReference, Problem, Secret,
     document::Report,
     node::{self, Node, Value},
 };
+
+/// What a reference to a key looks like.
+const KEY: &str = "a reference to the key: { file = \"path\" }, { env = \"NAME\" }, { secretsmanager = \"arn\" } or { kms = \"arn\" }";
 
 /// A table of settings. Dropping it reports every key of it that was never asked for.
 #[derive(Debug)]
@@ -127,13 +130,41 @@ impl<'a> Section<'a> {
     pub fn secret(&mut self, key: &str) -> Option<Secret> {
         const EXPECTED: &str = "a reference to the secret: { file = \"path\" }, { env = \"NAME\" } or { secretsmanager = \"arn\" }";
         let node = self.take(key)?;
+        match self.reference(key, &node, EXPECTED)? {
+            KeyReference::Secret(secret) => Some(secret),
+            KeyReference::Kms(_) => {
+                let found = "an unknown kind of reference \"kms\"".to_owned();
+                self.problem(key, node.place.clone(), found, EXPECTED);
+                None
+            }
+        }
+    }
+
+    /// A reference to a key that encrypts something. The key itself is never accepted here.
+    pub fn key(&mut self, key: &str) -> Option<KeyReference> {
+        let node = self.take(key)?;
+        self.reference(key, &node, KEY)
+    }
+
+    /// A list of references to keys, empty when absent.
+    pub fn keys(&mut self, key: &str) -> Vec<KeyReference> {
+        let Some(node) = self.take(key) else { return Vec::new() };
+        let Value::List(items) = &node.value else {
+            let found = "something else (not shown)".to_owned();
+            self.problem(key, node.place, found, &format!("a list, each item {KEY}"));
+            return Vec::new();
+        };
+        items.iter().filter_map(|item| self.reference(key, item, KEY)).collect()
+    }
+
+    fn reference(&self, key: &str, node: &Node, expected: &str) -> Option<KeyReference> {
         let reference = match &node.value {
             Value::Table(members) if members.len() == 1 => members.first_key_value(),
             _ => None,
         };
         let Some((kind, Node { value: Value::Text(target), .. })) = reference else {
             let found = "something else (not shown)".to_owned();
-            self.problem(key, node.place.clone(), found, EXPECTED);
+            self.problem(key, node.place.clone(), found, expected);
             return None;
         };
         let secret = match kind.as_str() {
@@ -145,17 +176,19 @@ impl<'a> Section<'a> {
                 let value = self.document.environment.get(target).cloned();
                 value.ok_or_else(|| format!("a reference to the variable {target:?}, which is not set"))
             }
-            "secretsmanager" => return Some(Secret::SecretsManager(target.clone())),
+            "secretsmanager" => return Some(KeyReference::Secret(Secret::SecretsManager(target.clone()))),
+            "kms" => return Some(KeyReference::Kms(target.clone())),
             other => Err(format!("an unknown kind of reference {other:?}")),
         };
         match secret {
             Ok(text) if text.is_empty() => {
-                self.problem(key, node.place, "a reference to an empty secret".to_owned(), "a secret");
+                let found = "a reference to an empty secret".to_owned();
+                self.problem(key, node.place.clone(), found, "a secret");
                 None
             }
-            Ok(text) => Some(Secret::Here(SecretString::from(text))),
+            Ok(text) => Some(KeyReference::Secret(Secret::Here(SecretString::from(text)))),
             Err(found) => {
-                self.problem(key, node.place, found, EXPECTED);
+                self.problem(key, node.place.clone(), found, expected);
                 None
             }
         }

@@ -6,7 +6,7 @@ use role_mapper::{Mapping, MappingStore, SeaOrmStore};
 use serde::Serialize;
 use url::Url;
 
-use super::{CliError, error::Chain, print};
+use super::{CliError, error::Chain, keys, print};
 use crate::{config::Config, database, secrets};
 
 /// How long anything that is asked may take to answer.
@@ -87,7 +87,9 @@ async fn database_findings(config: &Config) -> Vec<Finding> {
         migrated.map(|()| format!("{url} is up to date")).map_err(|error| Chain(&error).to_string()),
     )];
     if findings.iter().all(|finding| finding.ok) {
-        findings.extend(mapping_findings(&SeaOrmStore::new(connection)).await);
+        findings.extend(mapping_findings(&SeaOrmStore::new(connection.clone())).await);
+        let keys = keys::findings(config, &oauth_server::store::SeaOrmStore::new(connection)).await;
+        findings.extend(keys.into_iter().map(|(what, result)| Finding::new(what, result)));
     }
     findings
 }

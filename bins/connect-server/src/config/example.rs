@@ -12,9 +12,11 @@ mod tests {
 
     #[test]
     fn the_example_is_a_valid_configuration() {
-        let variables = [("OKTA_CLIENT_SECRET", "s"), ("CONNECT_DB_PASSWORD", "p")];
+        let variables =
+            [("OKTA_CLIENT_SECRET", "s"), ("CONNECT_DB_PASSWORD", "p"), ("CONNECT_SEAL_KEY", "k")];
         let document = Document::parse(EXAMPLE, PREFIX, variables).unwrap();
         let config = Config::read(&document).unwrap();
+        assert!(config.keys.seal.is_some());
         assert_eq!(config.services.len(), 1);
         assert_eq!(config.identity_providers.len(), 1);
         assert_eq!(config.trusted_issuers.len(), 1);

@@ -11,11 +11,12 @@ use std::{
 
 use connect_hosts::AllowedHosts;
 use oauth_server::ReplayWindow;
-use settings::{Section, Span};
+use settings::{KeyReference, Section, Span};
 
 use super::{
-    Algorithm, Brand, Config, Database, DatabaseUrl, Device, DeviceClients, IdentityProvider, Listen, Log,
-    Origin, PublicUrl, Service, ServicePath, Slug, StaticUser, Tokens, TrustedIssuer, UpstreamUrl, values,
+    Algorithm, Brand, Config, Database, DatabaseUrl, Device, DeviceClients, IdentityProvider, Keys, Listen,
+    Log, Origin, PublicUrl, RsaBits, Service, ServicePath, Slug, StaticUser, Tokens, TrustedIssuer,
+    UpstreamUrl, values,
 };
 
 /// Everything, or `None` where something that is needed is missing or wrong.
@@ -29,6 +30,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
     let log = log(root.section("log"));
     let tokens = tokens(root.section("tokens"));
     let device = device(root.section("device"));
+    let keys = keys(root.section("keys"));
     let identity_providers = all(root.sections("identity_provider"), identity_provider);
     let static_users = all(root.sections("static_user"), static_user);
     let trusted_issuers = all(root.sections("trusted_issuer"), trusted_issuer);
@@ -61,6 +63,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
         audit_file,
         log: log?,
         tokens: tokens?,
+        keys: keys?,
         device: device?,
         identity_providers: identity_providers?,
         static_users: static_users?,
@@ -190,7 +193,7 @@ fn log(mut section: Section<'_>) -> Option<Log> {
 const SPAN: &str = "a span of time such as 500ms, 30s, 15m, 12h or 30d";
 
 fn tokens(mut section: Section<'_>) -> Option<Tokens> {
-    let algorithm = section.or("algorithm", "\"ES256\" or \"EdDSA\"", Algorithm::Es256);
+    let algorithm = section.or("algorithm", "\"ES256\", \"EdDSA\" or \"RS256\"", Algorithm::Es256);
     let dpop_nonce = section.or("dpop_nonce", "\"off\" or \"required\"", values::DpopNonce::Off);
     let mut span = |key, default| section.or(key, SPAN, Span(default));
     let access = span("access", Duration::from_mins(15));
@@ -232,6 +235,33 @@ fn device(mut section: Section<'_>) -> Option<Device> {
         section.contradiction("lifetime", &format!("{} seconds", lifetime.as_secs()), "between 1m and 1h");
     }
     Some(Device { clients: clients?, lifetime })
+}
+
+/// Below this, keys would follow each other before the last ones are gone.
+const SHORTEST_ROTATION: Duration = Duration::from_hours(24);
+
+fn keys(mut section: Section<'_>) -> Option<Keys> {
+    let expected = "\"never\", or a span of time of at least 1d";
+    let rotate_every = section.or("rotate_every", expected, values::RotateEvery::default());
+    let rsa_bits = section.or("rsa_bits", "2048 or 3072", RsaBits::Bits3072);
+    let seal = section.key("seal");
+    let previous = section.keys("previous");
+    let mut elsewhere = seal.iter().chain(&previous).filter_map(|key| match key {
+        KeyReference::Kms(arn) => Some(arn.as_str()),
+        KeyReference::Secret(_) => None,
+    });
+    if let Some(arn) = elsewhere.find(|arn| !values::is_kms_key(arn)) {
+        let expected = "the ARN of a KMS key, arn:aws:kms:<region>:<account>:key/<id>: an alias may come to mean another key";
+        section.contradiction("seal", &format!("{arn:?}"), expected);
+    }
+    if seal.is_none() && !previous.is_empty() {
+        section.contradiction("previous", "previous keys without a present one", "keys.seal beside them");
+    }
+    let rotate_every = rotate_every?.0;
+    if let Some(every) = rotate_every.filter(|every| *every < SHORTEST_ROTATION) {
+        section.contradiction("rotate_every", &format!("{} seconds", every.as_secs()), expected);
+    }
+    Some(Keys { seal, previous, rotate_every, rsa_bits: rsa_bits? })
 }
 
 const POINTER: &str = "a JSON pointer such as \"/org_id\"";

@@ -1,8 +1,9 @@
 //! The values of settings: parsed at the edge, trusted afterwards.
 
-use std::{fmt, path::Path, str::FromStr};
+use std::{fmt, path::Path, str::FromStr, time::Duration};
 
 use connect_hosts::AllowedHosts;
+use settings::Span;
 use url::{Host, Url};
 
 /// The text is not such a value; the accessor says what would be.
@@ -213,6 +214,8 @@ pub enum Algorithm {
     Es256,
     /// Ed25519.
     EdDsa,
+    /// RSA PKCS#1 v1.5 with SHA-256.
+    Rs256,
 }
 
 impl FromStr for Algorithm {
@@ -222,6 +225,7 @@ impl FromStr for Algorithm {
         match text {
             "ES256" => Ok(Self::Es256),
             "EdDSA" => Ok(Self::EdDsa),
+            "RS256" => Ok(Self::Rs256),
             _ => Err(Invalid),
         }
     }
@@ -249,6 +253,55 @@ impl FromStr for DeviceClients {
             _ => Err(Invalid),
         }
     }
+}
+
+/// Size of an RSA key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RsaBits {
+    /// 2048 bits.
+    Bits2048,
+    /// 3072 bits.
+    Bits3072,
+}
+
+impl FromStr for RsaBits {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "2048" => Ok(Self::Bits2048),
+            "3072" => Ok(Self::Bits3072),
+            _ => Err(Invalid),
+        }
+    }
+}
+
+/// How old the signing key may become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RotateEvery(pub(crate) Option<Duration>);
+
+impl Default for RotateEvery {
+    fn default() -> Self {
+        Self(Some(Duration::from_hours(90 * 24)))
+    }
+}
+
+impl FromStr for RotateEvery {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "never" {
+            return Ok(Self(None));
+        }
+        text.parse().map(|Span(every)| Self(Some(every))).map_err(|_| Invalid)
+    }
+}
+
+/// Whether a text is the ARN of one key.
+pub(crate) fn is_kms_key(text: &str) -> bool {
+    let mut parts = text.splitn(6, ':');
+    let starts = parts.next() == Some("arn") && parts.next().is_some() && parts.next() == Some("kms");
+    starts && parts.nth(2).is_some_and(|key| key.strip_prefix("key/").is_some_and(|id| !id.is_empty()))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,10 +6,9 @@ use audit::AuditLog;
 use axum::http::HeaderValue;
 use connect_hosts::RedirectPolicy;
 use oauth_server::{
-    Brand, DeviceClients, OAuthConfig, OAuthServer, Parts, Resource, ScopeText, SigningAlgorithm,
-    SystemRandomness,
+    Brand, DeviceClients, KeySettings, OAuthConfig, OAuthServer, Parts, Resource, ScopeText,
+    SigningAlgorithm, SystemRandomness,
     identity::{IdentitySource, OidcUpstream, OidcUpstreamConfig, StaticUser, StaticUsers},
-    seal::Sealing,
     store::SeaOrmStore,
 };
 use public_fetch::PublicFetch;
@@ -18,8 +17,8 @@ use secrecy::ExposeSecret;
 
 use super::{Clock, StartError};
 use crate::{
-    config::{self, Algorithm, Config},
-    secrets,
+    config::{self, Algorithm, Config, RsaBits},
+    sealing, secrets,
 };
 
 /// What documents of clients are asked for with.
@@ -37,6 +36,10 @@ pub(super) async fn server(
     audit: &AuditLog,
     clock: &Clock,
 ) -> Result<OAuthServer, StartError> {
+    let sealing = sealing::sealing(config).await?;
+    if sealing.key_id().is_none() && !config.public_url.is_loopback() {
+        tracing::warn!("signing keys are kept unsealed: set keys.seal");
+    }
     let parts = Parts {
         store: Arc::new(SeaOrmStore::new(connection)),
         identity_sources: identity_sources(config).await?,
@@ -44,7 +47,7 @@ pub(super) async fn server(
         audit: audit.clone(),
         clock: Arc::clone(clock),
         randomness: Arc::new(SystemRandomness),
-        sealing: Sealing::unsealed(),
+        sealing,
         fetch: Arc::new(public_documents(config)?),
     };
     Ok(OAuthServer::new(oauth_config(config)?, parts).await?)
@@ -57,6 +60,22 @@ fn public_documents(config: &Config) -> Result<PublicFetch, StartError> {
     Ok(fetch.build()?)
 }
 
+/// How signing keys are made.
+pub(crate) fn key_settings(config: &Config) -> KeySettings {
+    KeySettings {
+        algorithm: match config.tokens.algorithm {
+            Algorithm::Es256 => SigningAlgorithm::Es256,
+            Algorithm::EdDsa => SigningAlgorithm::EdDsa,
+            Algorithm::Rs256 => SigningAlgorithm::Rs256,
+        },
+        rsa_bits: match config.keys.rsa_bits {
+            RsaBits::Bits2048 => oauth_server::RsaBits::Bits2048,
+            RsaBits::Bits3072 => oauth_server::RsaBits::Bits3072,
+        },
+        rotate_every: config.keys.rotate_every,
+    }
+}
+
 fn oauth_config(config: &Config) -> Result<OAuthConfig, StartError> {
     let resources = config.services.iter().map(|service| resource(config, service)).collect();
     let mut oauth = OAuthConfig::new(config.public_url.as_str(), resources);
@@ -64,10 +83,7 @@ fn oauth_config(config: &Config) -> Result<OAuthConfig, StartError> {
     oauth.refresh_replay = config.tokens.refresh_replay;
     oauth.refresh_idle_lifetime = config.tokens.refresh_idle;
     oauth.refresh_absolute_lifetime = config.tokens.refresh_absolute;
-    oauth.keys.algorithm = match config.tokens.algorithm {
-        Algorithm::Es256 => SigningAlgorithm::Es256,
-        Algorithm::EdDsa => SigningAlgorithm::EdDsa,
-    };
+    oauth.keys = key_settings(config);
     oauth.device_clients = match config.device.clients {
         config::DeviceClients::Off => DeviceClients::Off,
         config::DeviceClients::Operator => DeviceClients::Operator,

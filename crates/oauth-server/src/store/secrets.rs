@@ -14,6 +14,9 @@ pub trait SecretStore: Send + Sync + 'static {
     /// once all get the same.
     async fn secret_or_insert(&self, secret: &SecretRecord) -> Result<SecretRecord, StoreError>;
 
+    /// The secret of this name.
+    async fn secret(&self, name: &str) -> Result<Option<SecretRecord>, StoreError>;
+
     /// Keeps a secret in another form if it is still in the one that was read. Gives whether it was.
     async fn replace_secret(
         &self,

@@ -46,13 +46,16 @@ impl SecretStore for SeaOrmStore {
             .on_conflict_do_nothing_on([secret::Column::Name])
             .exec_without_returning(&self.db)
             .await?;
-        let kept = secret::Entity::find_by_id(secret.name.as_str()).one(&self.db).await?;
-        let kept = kept.ok_or(StoreError::Corrupt { what: "shared secret" })?;
-        Ok(SecretRecord {
+        self.secret(&secret.name).await?.ok_or(StoreError::Corrupt { what: "shared secret" })
+    }
+
+    async fn secret(&self, name: &str) -> Result<Option<SecretRecord>, StoreError> {
+        let kept = secret::Entity::find_by_id(name).one(&self.db).await?;
+        Ok(kept.map(|kept| SecretRecord {
             name: kept.name,
             wrapped: SecretSlice::from(kept.wrapped),
             created_at: from_millis(kept.created_at),
-        })
+        }))
     }
 
     async fn replace_secret(

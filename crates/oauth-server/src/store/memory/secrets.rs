@@ -13,6 +13,10 @@ impl SecretStore for MemoryStore {
         Ok(tables.secrets.entry(secret.name.clone()).or_insert_with(|| secret.clone()).clone())
     }
 
+    async fn secret(&self, name: &str) -> Result<Option<SecretRecord>, StoreError> {
+        Ok(self.tables().secrets.get(name).cloned())
+    }
+
     async fn replace_secret(
         &self,
         name: &str,
