@@ -62,7 +62,7 @@ fn client(index: usize, now: SystemTime) -> Client {
     Client {
         id: client_id(index),
         name: Some("Claude".into()),
-        authentication: ClientAuthentication::Secret { method: SecretMethod::Post, digest },
+        authentication: ClientAuthentication::Secret { method: SecretMethod::Post, digest, previous: None },
         redirect_uris: vec![REDIRECT.into()],
         grant_types: [GrantType::AuthorizationCode, GrantType::RefreshToken].into(),
         origin: ClientOrigin::Operator,
@@ -83,6 +83,7 @@ async fn grant(store: &SeaOrmStore, origin: &str, index: usize, now: SystemTime)
         resource: format!("{origin}{RESOURCE}"),
         scope: "platform".into(),
         code_challenge: CHALLENGE.into(),
+        client_fingerprint: None,
     };
     let interaction = Interaction {
         id: id.clone(),
@@ -116,6 +117,7 @@ async fn grant(store: &SeaOrmStore, origin: &str, index: usize, now: SystemTime)
         dpop_jkt: None,
         device: None,
         upstream_session: None,
+        client_fingerprint: None,
     };
     let code = Code {
         digest: Digest::of(&SecretString::from(code(index))),
