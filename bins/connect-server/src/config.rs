@@ -51,6 +51,8 @@ pub struct Config {
     pub keys: Keys,
     /// Sign-in on another device.
     pub device: Device,
+    /// How long people stay signed in to the pages about their account.
+    pub sessions: Sessions,
     /// Organisations' identity providers.
     pub identity_providers: Vec<IdentityProvider>,
     /// People to try things out with.
@@ -140,6 +142,15 @@ pub struct Keys {
     pub rotate_every: Option<Duration>,
     /// The size of new RSA keys.
     pub rsa_bits: RsaBits,
+}
+
+/// How long people stay signed in to the pages about their account.
+#[derive(Debug)]
+pub struct Sessions {
+    /// Without coming back.
+    pub idle: Duration,
+    /// At most.
+    pub absolute: Duration,
 }
 
 /// An OpenID Connect provider that people sign in at.

@@ -1,5 +1,6 @@
 //! Serving: the parts put together, the listeners opened, and everything stopped again.
 
+mod account_facts;
 mod authorization;
 mod background;
 mod disabled;
@@ -172,7 +173,8 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     let connection = database::connect(&config.database).await?;
     database::prepare(&config.database, &connection).await?;
     let mapping = mapping(&config, connection.clone(), &clock).await?;
-    let oauth = sign_in::server(&config, connection, &audit, &clock).await?;
+    let facts = account_facts::MappedFacts::new(&config, Arc::clone(&mapping), Arc::clone(&clock));
+    let oauth = sign_in::server(&config, connection, &audit, &clock, facts).await?;
     let (authorizer, remote_keys) = authorization::authorizer(&config, &oauth, &mapping, &clock)?;
     let gateway = authorization::gateway(&config, authorizer, &audit)?;
     let metrics = Metrics::new("connect-server")?;

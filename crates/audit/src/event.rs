@@ -12,6 +12,8 @@ use crate::text::push_json_text;
 pub enum Action {
     /// A person signed in at an identity source.
     Login,
+    /// A person signed out of a browser.
+    Logout,
     /// A person allowed or refused a client to act for them.
     Consent,
     /// A client registered.
@@ -42,6 +44,7 @@ impl Action {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Login => "login",
+            Self::Logout => "logout",
             Self::Consent => "consent",
             Self::Registration => "registration",
             Self::DeviceAuthorization => "device_authorization",

@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use audit::{Action, Outcome};
 use axum::{
-    Extension,
     extract::{Path, State, rejection::PathRejection},
     response::Response,
 };
 use http::{HeaderMap, Uri};
 
 use crate::{
-    http_layer::RequestId,
+    caller::Caller,
     identity::{IdentitySource, OidcUpstream, UpstreamError},
     interaction::{Opened, PageError},
     params::Params,
@@ -24,24 +23,22 @@ use crate::{
 /// `GET /callback/<source>`
 pub(crate) async fn callback(
     State(server): State<Arc<Server>>,
-    Extension(request_id): Extension<RequestId>,
+    caller: Caller,
     source: Result<Path<String>, PathRejection>,
     uri: Uri,
-    headers: HeaderMap,
 ) -> Response {
     let answer = match &source {
-        Ok(Path(source)) => receive(&server, &request_id, source, &uri, &headers).await,
+        Ok(Path(source)) => receive(&server, &caller, source, &uri).await,
         Err(_) => Err(PageError::UnknownSource),
     };
-    answer.unwrap_or_else(|error| error.respond(&server, &request_id))
+    answer.unwrap_or_else(|error| error.respond(&server, &caller.request_id))
 }
 
 async fn receive(
     server: &Server,
-    request_id: &RequestId,
+    caller: &Caller,
     source_id: &str,
     uri: &Uri,
-    headers: &HeaderMap,
 ) -> Result<Response, PageError> {
     let IdentitySource::Oidc(upstream) = source(server, source_id)?.as_ref() else {
         return Err(PageError::UnknownSource);
@@ -50,7 +47,8 @@ async fn receive(
     if params.duplicated().is_some() {
         return Err(PageError::Unreadable);
     }
-    let (opened, binding) = returned(server, upstream, headers, &params).await?;
+    let (opened, binding) = returned(server, upstream, &caller.headers, &params).await?;
+    let request_id = &caller.request_id;
     let identity = match (params.value("error"), params.value("code")) {
         (Some(error), _) => Err(upstream.callback_error(params.value("iss"), error).await),
         (None, Some(code)) => complete(server, upstream, &binding, &params, code).await,
@@ -59,7 +57,7 @@ async fn receive(
     match identity {
         Ok(identity) => {
             let signed_in = SignedIn { source: source_id.to_owned(), identity };
-            finish(server, request_id, &opened, signed_in).await
+            finish(server, caller, &opened, signed_in).await
         }
         Err(error) if error.is_refused() => {
             tracing::info!(request_id = request_id.0, %error, "the identity provider refused a sign-in");

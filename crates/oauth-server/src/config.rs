@@ -54,6 +54,12 @@ pub struct OAuthConfig {
     pub max_unused_clients: u64,
     /// When a client that nobody ever signed in with is forgotten; one day by default.
     pub unused_client_lifetime: Duration,
+    /// How long a person stays signed in to the pages about their account without coming back; one hour by default.
+    pub session_idle_lifetime: Duration,
+    /// How long a person stays signed in to them at most; 12 hours by default.
+    pub session_absolute_lifetime: Duration,
+    /// How many browsers may be signed in to them; 50 000 by default. Of more, those that end first give way.
+    pub max_sessions: u64,
     /// How many unfinished authorizations are kept; 50 000 by default. Of more, the oldest give way.
     pub max_interactions: u64,
     /// How long any request may take, its body included; 30 seconds by default.
@@ -109,6 +115,9 @@ impl OAuthConfig {
             keys: KeySettings::default(),
             max_unused_clients: 10_000,
             unused_client_lifetime: DAY,
+            session_idle_lifetime: 60 * MINUTE,
+            session_absolute_lifetime: DAY / 2,
+            max_sessions: 50_000,
             max_interactions: 50_000,
             request_timeout: MINUTE / 2,
             introspections_per_minute: INTROSPECTIONS_PER_MINUTE,
@@ -141,6 +150,8 @@ impl OAuthConfig {
             ("refresh_absolute_lifetime", self.refresh_absolute_lifetime, 366 * DAY),
             ("unused_client_lifetime", self.unused_client_lifetime, 366 * DAY),
             ("device_lifetime", self.device_lifetime, DAY / 24),
+            ("session_idle_lifetime", self.session_idle_lifetime, self.session_absolute_lifetime),
+            ("session_absolute_lifetime", self.session_absolute_lifetime, 7 * DAY),
             ("request_timeout", self.request_timeout, 10 * MINUTE),
         ];
         for (field, found, max) in bounds {
@@ -158,6 +169,7 @@ impl OAuthConfig {
             ("max_unused_clients", self.max_unused_clients),
             ("max_interactions", self.max_interactions),
             ("max_device_codes", self.max_device_codes),
+            ("max_sessions", self.max_sessions),
         ];
         problems.extend(
             numbers.iter().filter(|(_, found)| *found == 0).map(|(field, _)| ConfigProblem::Zero { field }),

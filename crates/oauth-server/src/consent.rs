@@ -44,6 +44,7 @@ async fn show(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<Respons
     match &opened.asked {
         Asked::Code { client, to, request } => ask_for_code(server, &opened, (client, to, request)),
         Asked::Device { client, request } => ask_for_device(server, &opened, client, request),
+        Asked::Page(_) => Err(PageError::NoInteraction),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Cookies that bind an interaction to one browser.
+//! Cookies that bind an interaction or a session to one browser.
 //!
 //! Each stage of each interaction has its own cookie, so that several tabs do not disturb each other and what was known
 //! before consent is worth nothing after it. The cookie's value is the secret from which everything else that belongs to
@@ -33,16 +33,36 @@ pub(crate) fn set(
     interaction_id: &str,
     secret: &SecretString,
 ) -> Option<HeaderValue> {
-    render(config, stage, interaction_id, secret.expose_secret(), config.interaction_lifetime)
+    let name = name(config, stage, interaction_id);
+    render(config, &name, secret.expose_secret(), config.interaction_lifetime)
 }
 
 /// The header that removes it.
 pub(crate) fn clear(config: &OAuthConfig, stage: Stage, interaction_id: &str) -> Option<HeaderValue> {
-    render(config, stage, interaction_id, "", Duration::ZERO)
+    render(config, &name(config, stage, interaction_id), "", Duration::ZERO)
 }
 
-fn render(config: &OAuthConfig, stage: Stage, id: &str, value: &str, life: Duration) -> Option<HeaderValue> {
-    let name = name(config, stage, id);
+/// The name of the cookie of a session.
+fn session_name(config: &OAuthConfig) -> &'static str {
+    if config.is_secure() { "__Host-connect-session" } else { "connect-session" }
+}
+
+/// The header that sets the cookie of a session.
+pub(crate) fn set_session(config: &OAuthConfig, secret: &SecretString) -> Option<HeaderValue> {
+    render(config, session_name(config), secret.expose_secret(), config.session_absolute_lifetime)
+}
+
+/// The header that removes it.
+pub(crate) fn clear_session(config: &OAuthConfig) -> Option<HeaderValue> {
+    render(config, session_name(config), "", Duration::ZERO)
+}
+
+/// The cookie of a session, if the browser sent exactly one. Whether it is one is for the store to say.
+pub(crate) fn session(config: &OAuthConfig, headers: &HeaderMap) -> Option<SecretString> {
+    only(headers, session_name(config)).map(SecretString::from)
+}
+
+fn render(config: &OAuthConfig, name: &str, value: &str, life: Duration) -> Option<HeaderValue> {
     let secure = if config.is_secure() { "; Secure" } else { "" };
     let text = format!("{name}={value}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}", life.as_secs());
     let mut header = HeaderValue::from_str(&text).ok()?;
@@ -56,12 +76,17 @@ pub(crate) fn verified(
     headers: &HeaderMap,
     interaction: &Interaction,
 ) -> Option<SecretString> {
-    let name = name(config, interaction.stage, &interaction.id);
+    let value = only(headers, &name(config, interaction.stage, &interaction.id))?;
+    Digest::of_text(value).matches(&interaction.cookie).then(|| SecretString::from(value))
+}
+
+/// The value of a cookie that the browser sent exactly once.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let texts = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
     let mut values = pairs.filter(|(found, _)| *found == name).map(|(_, value)| value);
     let (value, None) = (values.next()?, values.next()) else { return None };
-    Digest::of_text(value).matches(&interaction.cookie).then(|| SecretString::from(value))
+    Some(value)
 }
 
 /// A value for one purpose, made from the cookie. Who does not have the cookie cannot make it.
@@ -76,7 +101,7 @@ mod tests {
     use http::{HeaderMap, HeaderValue, header};
     use secrecy::{ExposeSecret, SecretString};
 
-    use super::{clear, derive, set, verified};
+    use super::{clear, clear_session, derive, session, set, set_session, verified};
     use crate::{
         config::OAuthConfig,
         random::Digest,
@@ -149,6 +174,35 @@ mod tests {
             headers.insert(header::COOKIE, HeaderValue::from_static(text));
             let found = verified(&config, &headers, &interaction("right"));
             assert_eq!(found.is_some_and(|secret| secret.expose_secret() == "right"), bound, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_session_has_one_cookie() {
+        let config = OAuthConfig::new("https://c.example", Vec::new());
+        let header = set_session(&config, &SecretString::from("s")).unwrap();
+        let expected = "__Host-connect-session=s; Path=/; Max-Age=43200; HttpOnly; SameSite=Lax; Secure";
+        assert_eq!(header.to_str().unwrap(), expected);
+        assert!(clear_session(&config).unwrap().to_str().unwrap().contains("=; Path=/; Max-Age=0"));
+        let loopback = OAuthConfig::new("http://localhost:1", Vec::new());
+        assert!(
+            set_session(&loopback, &SecretString::from("s"))
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with("connect-session=s;")
+        );
+        for (text, found) in [
+            ("__Host-connect-session=a", Some("a")),
+            ("x=y; __Host-connect-session=a", Some("a")),
+            ("__Host-connect-session=a; __Host-connect-session=b", None),
+            ("connect-session=a", None),
+            ("", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::COOKIE, HeaderValue::from_static(text));
+            let secret = session(&config, &headers);
+            assert_eq!(secret.as_ref().map(ExposeSecret::expose_secret), found, "{text}");
         }
     }
 

@@ -19,11 +19,11 @@ use crate::{
     error::{RETRY_AFTER, Unavailable, chain, with_retry_after},
     http_layer::RequestId,
     identity::UpstreamError,
-    pages::ErrorPage,
+    pages::{ErrorPage, NoticePage},
     params::Params,
     random::{Digest, identifier, same, secret},
     server::Server,
-    store::{Client, CodeRequest, DeviceRequest, Interaction, Purpose, Stage},
+    store::{Client, CodeRequest, DeviceRequest, Interaction, Page, Purpose, Stage},
 };
 
 /// Why a page cannot be shown or its form not be accepted. Nobody is redirected for it.
@@ -48,6 +48,9 @@ pub(crate) enum PageError {
     /// The interaction is over, or never was, or belongs to another browser.
     #[error("the interaction is not this browser's or is over")]
     NoInteraction,
+    /// Nobody is signed in in this browser.
+    #[error("nobody is signed in in this browser")]
+    NoSession,
     /// The form was not made by this server for this browser.
     #[error("the form's anti-forgery value is wrong")]
     Forged,
@@ -76,7 +79,6 @@ pub(crate) const START_AGAIN: &str = "Go back to the application and connect aga
 
 /// What an error page says.
 pub(crate) struct Words {
-    pub(crate) status: StatusCode,
     pub(crate) title: &'static str,
     pub(crate) text: &'static str,
     pub(crate) remedy: &'static str,
@@ -85,7 +87,8 @@ pub(crate) struct Words {
 impl PageError {
     /// The page for it. This is where the chain is logged, once.
     pub(crate) fn respond(&self, server: &Server, request_id: &RequestId) -> Response {
-        let Words { status, title, text, remedy } = self.words();
+        let status = self.status();
+        let Words { title, text, remedy } = self.words();
         if status.is_server_error() {
             tracing::error!(request_id = request_id.0, error = chain(self), "a page could not be shown");
         } else {
@@ -113,81 +116,88 @@ impl PageError {
         }
     }
 
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Unreadable
+            | Self::UnknownClient
+            | Self::BadRedirect
+            | Self::NoInteraction
+            | Self::Body(BodyError::Params(_)) => StatusCode::BAD_REQUEST,
+            Self::Body(BodyError::MediaType { .. }) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Body(BodyError::TooLarge { .. }) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::ClientDocument(error) => error.status(),
+            Self::NoSession | Self::Forged => StatusCode::FORBIDDEN,
+            Self::TooManyAttempts(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::NoDevices | Self::UnknownSource => StatusCode::NOT_FOUND,
+            Self::UpstreamRefused(_) => StatusCode::BAD_GATEWAY,
+            Self::UpstreamDown(_) | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
     fn words(&self) -> Words {
         match self {
             Self::Unreadable => Words {
-                status: StatusCode::BAD_REQUEST,
                 title: "This link cannot be read",
                 text: "The address holds parameters that are too long or damaged.",
                 remedy: START_AGAIN,
             },
-            Self::Body(error) => Words {
-                status: match error {
-                    BodyError::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                    BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-                    BodyError::Params(_) => StatusCode::BAD_REQUEST,
-                },
+            Self::Body(_) => Words {
                 title: "This form cannot be read",
                 text: "What was sent is not a form of this site.",
                 remedy: START_AGAIN,
             },
             Self::UnknownClient => Words {
-                status: StatusCode::BAD_REQUEST,
                 title: "This application is not known here",
                 text: "It has not registered with this server, or its registration has expired.",
                 remedy: "Remove the connection in the application and add it again.",
             },
             Self::ClientDocument(error) => error.words(),
             Self::BadRedirect => Words {
-                status: StatusCode::BAD_REQUEST,
                 title: "This application may not receive the answer",
                 text: "The address it wants the answer at is not one it registered, or is not allowed here.",
                 remedy: "Add the connection again. If that does not help, ask whoever runs this server to allow the application.",
             },
             Self::NoInteraction => Words {
-                status: StatusCode::BAD_REQUEST,
                 title: "This sign-in is over",
                 text: "It has expired, was finished already, or was begun in another browser. Cookies must be enabled.",
                 remedy: START_AGAIN,
             },
+            Self::NoSession => Words {
+                title: "You are not signed in",
+                text: "You were signed out, or signed in again elsewhere in this browser. Nothing was changed.",
+                remedy: "Open the page again and sign in.",
+            },
             Self::Forged => Words {
-                status: StatusCode::FORBIDDEN,
                 title: "This form was not accepted",
                 text: "It was not sent from the page that this server showed you.",
                 remedy: START_AGAIN,
             },
             Self::TooManyAttempts(_) => Words {
-                status: StatusCode::TOO_MANY_REQUESTS,
                 title: "Too many attempts",
                 text: "Signing in was tried too often in a short time.",
                 remedy: "Wait a minute, go back and try again.",
             },
             Self::NoDevices => Words {
-                status: StatusCode::NOT_FOUND,
                 title: "Devices cannot be connected here",
                 text: "This server does not let programs on other devices in by a code.",
                 remedy: "Ask whoever runs this server how to connect the device.",
             },
             Self::UnknownSource => Words {
-                status: StatusCode::NOT_FOUND,
                 title: "There is no such way to sign in",
                 text: "The identity provider in the address is not one that this server uses.",
                 remedy: START_AGAIN,
             },
             Self::UpstreamDown(_) => Words {
-                status: StatusCode::SERVICE_UNAVAILABLE,
                 title: "Your identity provider does not answer",
                 text: "You could not be signed in just now. Nothing was lost.",
                 remedy: "Wait a moment and reload this page.",
             },
             Self::UpstreamRefused(_) => Words {
-                status: StatusCode::BAD_GATEWAY,
                 title: "You could not be signed in",
                 text: "The answer of your identity provider could not be accepted.",
                 remedy: "Connect again. If that does not help, give the reference below to whoever runs this server.",
             },
             Self::Unavailable(_) => Words {
-                status: StatusCode::SERVICE_UNAVAILABLE,
                 title: "This does not work right now",
                 text: "Something this server needs is not available. Nothing was changed.",
                 remedy: "Wait a moment and reload this page.",
@@ -196,13 +206,17 @@ impl PageError {
     }
 }
 
-/// Begins an interaction in this browser, with the question whether the person wants it.
+/// Begins an interaction in this browser, with the question whether the person wants it if there is a client to let in.
 pub(crate) async fn begin(server: &Server, purpose: Purpose) -> Result<Response, Unavailable> {
+    let (stage, path) = match purpose {
+        Purpose::Code(_) | Purpose::Device(_) => (Stage::Consent, "/consent"),
+        Purpose::Page(_) => (Stage::SignIn, "/sign-in"),
+    };
     let now = server.now();
     let cookie = secret(server.randomness.as_ref())?;
     let interaction = Interaction {
         id: identifier(server.randomness.as_ref())?,
-        stage: Stage::Consent,
+        stage,
         cookie: Digest::of(&cookie),
         purpose,
         created_at: now,
@@ -210,8 +224,8 @@ pub(crate) async fn begin(server: &Server, purpose: Purpose) -> Result<Response,
     };
     let capacity = server.config.max_interactions;
     server.store.insert_interaction(&interaction, capacity).await?;
-    let set_cookie = cookies::set(&server.config, Stage::Consent, &interaction.id, &cookie);
-    Ok(see_other(&format!("/consent?interaction={}", interaction.id), set_cookie))
+    let set_cookie = cookies::set(&server.config, stage, &interaction.id, &cookie);
+    Ok(see_other(&format!("{path}?interaction={}", interaction.id), set_cookie))
 }
 
 /// An unexpired interaction of the browser that sent the request.
@@ -272,6 +286,7 @@ impl Opened {
         match &self.asked {
             Asked::Code { to, request, .. } => self.cancel_code(server, to, request, &event).await,
             Asked::Device { client, request } => device::deny(server, self, (client, request), &event).await,
+            Asked::Page(page) => self.cancel_page(server, *page, &event).await,
         }
     }
 
@@ -282,12 +297,7 @@ impl Opened {
         request: &CodeRequest,
         event: &Event,
     ) -> Result<Response, PageError> {
-        let confirm = || server.record(event.clone());
-        let cancelled =
-            server.store.cancel_interaction(&self.interaction.id, &self.interaction.cookie, &confirm).await;
-        if !cancelled.map_err(Unavailable::from)? {
-            return Err(PageError::NoInteraction);
-        }
+        self.remove(server, event).await?;
         let parameters = [
             ("error", "access_denied"),
             ("error_description", "the person or their identity provider said no"),
@@ -295,6 +305,26 @@ impl Opened {
         let mut response = respond_to_client(server, to, request.state.as_deref(), &parameters);
         self.clear_cookie(server, &mut response);
         Ok(response)
+    }
+
+    async fn cancel_page(&self, server: &Server, page: Page, event: &Event) -> Result<Response, PageError> {
+        self.remove(server, event).await?;
+        let notice = NoticePage {
+            brand: &server.config.brand,
+            title: "You are not signed in",
+            text: "The sign-in was cancelled, or your organisation did not allow it.",
+            link: Some(("Sign in", page.path())),
+        };
+        let mut response = notice.respond(StatusCode::OK);
+        self.clear_cookie(server, &mut response);
+        Ok(response)
+    }
+
+    async fn remove(&self, server: &Server, event: &Event) -> Result<(), PageError> {
+        let confirm = || server.record(event.clone());
+        let cancelled =
+            server.store.cancel_interaction(&self.interaction.id, &self.interaction.cookie, &confirm).await;
+        if cancelled.map_err(Unavailable::from)? { Ok(()) } else { Err(PageError::NoInteraction) }
     }
 
     /// Tells the browser to forget the cookie of this stage.
@@ -307,20 +337,20 @@ impl Opened {
 
     /// An event about this request, before it is known who the person is.
     pub(crate) fn event(&self, action: Action, outcome: Outcome, request_id: &RequestId) -> Event {
-        let (client, resource) = match &self.asked {
-            Asked::Code { client, request, .. } => (client, &request.resource),
-            Asked::Device { client, request } => (client, &request.resource),
+        let (client, target) = match &self.asked {
+            Asked::Code { client, request, .. } => (Some(client.id.clone()), request.resource.as_str()),
+            Asked::Device { client, request } => (Some(client.id.clone()), request.resource.as_str()),
+            Asked::Page(page) => (None, page.path()),
         };
-        let party = Party { client: Some(client.id.clone()), ..Party::default() };
-        Event::new(action, outcome, Arc::new(party))
-            .request_id(request_id.0.as_str())
-            .target(resource.as_str())
+        let party = Party { client, ..Party::default() };
+        Event::new(action, outcome, Arc::new(party)).request_id(request_id.0.as_str()).target(target)
     }
 
     /// The name of the client that the person would let in.
     pub(crate) fn client_name(&self) -> Option<&str> {
         match &self.asked {
             Asked::Code { client, .. } | Asked::Device { client, .. } => client.name.as_deref(),
+            Asked::Page(_) => None,
         }
     }
 }
@@ -332,6 +362,8 @@ pub(crate) enum Asked {
     Code { client: Client, to: AllowedRedirect, request: CodeRequest },
     /// Letting a client on another device in.
     Device { client: Client, request: DeviceRequest },
+    /// A page about the person's own account.
+    Page(Page),
 }
 
 impl Asked {
@@ -353,6 +385,7 @@ impl Asked {
                 let to = to.map_err(|_| PageError::BadRedirect)?;
                 Ok(Self::Code { client, to, request: request.clone() })
             }
+            Purpose::Page(page) => Ok(Self::Page(*page)),
         }
     }
 }

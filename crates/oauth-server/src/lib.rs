@@ -11,6 +11,7 @@
 //! | `/authorize`, `/connect/authorize` | authorization code with PKCE S256 and `resource` (RFC 8707) |
 //! | `/consent`, `/sign-in`, `/callback/<source>` | the pages on the way to a code |
 //! | `/device_authorization`, `/auth/device_authorization`, `/device` | sign-in on another device (RFC 8628) |
+//! | `/account` | what is connected in a person's name, and a way to end it |
 //! | `/token`, `/auth/token` | codes and refresh tokens to RFC 9068 access tokens |
 //! | `/revoke`, `/auth/revoke` | RFC 7009 |
 //! | `/introspect`, `/auth/introspect` | RFC 7662 |
@@ -60,6 +61,7 @@
 //!         randomness: Arc::new(SystemRandomness),
 //!         sealing: Sealing::unsealed(),
 //!         fetch: Arc::new(PublicFetch::builder().build()?),
+//!         account_facts: None,
 //!     },
 //! )
 //! .await?;
@@ -92,11 +94,15 @@
 //! * *A token that outlives its grant* (SEC-22): access tokens name their grant (`sid`), and [`RevocationView`] knows the
 //!   revoked ones; at once in this process, within two seconds in every other.
 
+mod account;
+mod account_facts;
+mod activity;
 mod agreement;
 mod assertions;
 mod authorize;
 mod body;
 mod callback;
+mod caller;
 mod client_address;
 mod client_authn;
 mod client_documents;
@@ -106,6 +112,7 @@ mod config;
 mod consent;
 mod cookies;
 mod device;
+mod device_words;
 mod error;
 mod exchange;
 mod http_layer;
@@ -127,10 +134,12 @@ mod revoke;
 pub mod seal;
 mod secret;
 mod server;
+mod session;
 mod sign_in;
 pub mod store;
 mod token;
 
+pub use account_facts::{AccountFacts, Facts};
 pub use agreement::{disagreements, move_public_url};
 pub use assertions::{
     AssertionIssuer, AssertionProblem, ClaimPattern, IdentityAssertionIssuer, InvalidPattern, WorkloadIssuer,

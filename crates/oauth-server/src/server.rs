@@ -20,6 +20,8 @@ use public_fetch::Fetch;
 use tokio::time::{MissedTickBehavior, error::Elapsed, timeout};
 
 use crate::{
+    account,
+    account_facts::AccountFacts,
     agreement,
     assertions::Assertions,
     authorize, callback,
@@ -61,6 +63,9 @@ const KEYS_PATIENCE: Duration = Duration::from_secs(15);
 /// How often expired rows are deleted.
 const PRUNE_INTERVAL: Duration = Duration::from_mins(1);
 
+/// How long a person can read what happened in their name.
+const ACTIVITY_RETENTION: Duration = Duration::from_hours(30 * 24);
+
 /// The most rows of a kind that one statement deletes.
 const PRUNE_BATCH: u64 = 500;
 
@@ -85,6 +90,8 @@ pub struct Parts {
     pub sealing: Sealing,
     /// Reads the documents that clients publish about themselves: only from public addresses.
     pub fetch: Arc<dyn Fetch>,
+    /// What people may do, for the pages; they do not say when absent.
+    pub account_facts: Option<Arc<dyn AccountFacts>>,
 }
 
 /// Why the server does not start.
@@ -171,6 +178,7 @@ pub(crate) struct Server {
     pub(crate) device_attempts: device::Attempts,
     /// Reads the keys that clients publish.
     pub(crate) client_keys: Box<dyn ClientKeysSource>,
+    pub(crate) account_facts: Option<Arc<dyn AccountFacts>>,
 }
 
 impl OAuthServer {
@@ -182,7 +190,17 @@ impl OAuthServer {
         config.validate().map_err(StartError::Config)?;
         check_identity_sources(&config, &parts.identity_sources)?;
         let now = (parts.clock)();
-        let Parts { store, identity_sources, redirects, audit, clock, randomness, sealing, fetch } = parts;
+        let Parts {
+            store,
+            identity_sources,
+            redirects,
+            audit,
+            clock,
+            randomness,
+            sealing,
+            fetch,
+            account_facts,
+        } = parts;
         agreement::check(store.as_ref(), &config, now).await?;
         let secret = ServerSecret::load(store.as_ref(), &sealing, randomness.as_ref(), now).await?;
         let record = |event| audit.record(event);
@@ -215,6 +233,7 @@ impl OAuthServer {
             introspections,
             device_attempts: device::Attempts::new(),
             client_keys: Box::new(NoPublishedKeys),
+            account_facts,
         })))
     }
 
@@ -245,6 +264,10 @@ impl OAuthServer {
             .route("/sign-in", get(sign_in::start).post(sign_in::submit))
             .route("/device", get(device::ask).post(device::submit))
             .route("/callback/{source}", get(callback::callback))
+            .route("/account", get(account::show))
+            .route("/account/revoke", post(account::revoke))
+            .route("/account/sign-out", post(account::sign_out))
+            .route("/signed-out", get(account::signed_out))
             .layer(middleware::from_fn_with_state(Arc::clone(&self.0), http_layer::page_in_time));
         for_browser_clients
             .merge(for_people)
@@ -363,7 +386,9 @@ impl Server {
             + store.prune_clients(unused_before, PRUNE_BATCH).await?
             + store.prune_devices(now, PRUNE_BATCH).await?
             + store.prune_documents(now, PRUNE_BATCH).await?
-            + store.prune_one_time(now, PRUNE_BATCH).await?)
+            + store.prune_one_time(now, PRUNE_BATCH).await?
+            + store.prune_sessions(now, PRUNE_BATCH).await?
+            + store.prune_activity(before(now, ACTIVITY_RETENTION), PRUNE_BATCH).await?)
     }
 
     async fn delete_expired(&self) {

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use audit::{Action, Event, Outcome, Party};
-use axum::{Extension, body::Body, extract::State, response::Response};
+use axum::{body::Body, extract::State, response::Response};
 use connect_hosts::AllowedRedirect;
 use http::{HeaderMap, StatusCode, Uri};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     body::read_form,
+    caller::Caller,
     client_documents::DocumentError,
     clock::after,
     cookies, device,
@@ -22,18 +23,14 @@ use crate::{
     password::Refused,
     random::{Digest, identifier, secret},
     server::Server,
-    store::{Client, ClientOrigin, Code, CodeRequest, Grant, GrantKind, Stage},
+    session,
+    store::{ActivityKind, Client, ClientOrigin, Code, CodeRequest, Grant, GrantKind, Stage},
 };
 
 /// `GET /sign-in?interaction=…[&idp=…]`
-pub(crate) async fn start(
-    State(server): State<Arc<Server>>,
-    Extension(request_id): Extension<RequestId>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let started = try_start(&server, &uri, &headers).await;
-    started.unwrap_or_else(|error| error.respond(&server, &request_id))
+pub(crate) async fn start(State(server): State<Arc<Server>>, caller: Caller, uri: Uri) -> Response {
+    let started = try_start(&server, &uri, &caller.headers).await;
+    started.unwrap_or_else(|error| error.respond(&server, &caller.request_id))
 }
 
 async fn try_start(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<Response, PageError> {
@@ -134,29 +131,20 @@ fn ask_password(server: &Server, opened: &Opened, source: &str, username: &str, 
 }
 
 /// `POST /sign-in`
-pub(crate) async fn submit(
-    State(server): State<Arc<Server>>,
-    Extension(request_id): Extension<RequestId>,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let submitted = try_submit(&server, &request_id, &headers, body).await;
-    submitted.unwrap_or_else(|error| error.respond(&server, &request_id))
+pub(crate) async fn submit(State(server): State<Arc<Server>>, caller: Caller, body: Body) -> Response {
+    let submitted = try_submit(&server, &caller, body).await;
+    submitted.unwrap_or_else(|error| error.respond(&server, &caller.request_id))
 }
 
-async fn try_submit(
-    server: &Server,
-    request_id: &RequestId,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<Response, PageError> {
+async fn try_submit(server: &Server, caller: &Caller, body: Body) -> Result<Response, PageError> {
+    let Caller { request_id, headers, .. } = caller;
     let form = read_form(headers, body).await.map_err(PageError::Body)?;
     let opened = Opened::of_form(server, headers, &form, Stage::SignIn).await?;
     if form.value("decision") == Some("cancel") {
         return opened.cancel(server, request_id, Action::Login, "cancelled").await;
     }
     let source = source(server, form.value("idp").ok_or(PageError::UnknownSource)?)?;
-    let (IdentitySource::Static(_), Some(username)) = (source.as_ref(), form.value("username")) else {
+    let (IdentitySource::Static(users), Some(username)) = (source.as_ref(), form.value("username")) else {
         // A choice: followed by GET, which can be repeated when the provider is down.
         let id = &opened.interaction.id;
         return Ok(see_other(&format!("/sign-in?interaction={id}&idp={}", source.id()), None));
@@ -166,10 +154,14 @@ async fn try_submit(
     match server.passwords.verify(source, username, password).await {
         Ok(identity) => {
             let signed_in = SignedIn { source: source.id().to_owned(), identity };
-            finish(server, request_id, &opened, signed_in).await
+            finish(server, caller, &opened, signed_in).await
         }
         Err(Refused::Wrong) => {
             server.record_refusal(denied().reason("wrong_password"));
+            if let Some(identity) = users.identity(username) {
+                let client = opened.client_name();
+                server.note(identity.into(), ActivityKind::SignInRefused, client, Some(caller)).await;
+            }
             Ok(ask_password(server, &opened, source.id(), username, true))
         }
         Err(Refused::TooOften(limited)) => {
@@ -182,23 +174,31 @@ async fn try_submit(
 /// Does what the person signed in for.
 pub(crate) async fn finish(
     server: &Server,
-    request_id: &RequestId,
+    caller: &Caller,
     opened: &Opened,
     signed_in: SignedIn,
 ) -> Result<Response, PageError> {
+    let request_id = &caller.request_id;
     match &opened.asked {
         Asked::Code { client, to, request } => {
             keep_document(server, request_id, client).await?;
             let asked = (client, request.resource.as_str(), request.scope.as_str());
-            let grant = new_grant(server, GrantKind::Code, asked, signed_in)?;
-            issue_code(server, request_id, opened, to, request, &grant).await
+            let grant = new_grant(server, caller, GrantKind::Code, asked, signed_in)?;
+            let response = issue_code(server, request_id, opened, to, request, &grant).await?;
+            note_connected(server, caller, client, &grant).await;
+            Ok(response)
         }
         Asked::Device { client, request } => {
             keep_document(server, request_id, client).await?;
             let asked = (client, request.resource.as_str(), request.scope.as_str());
-            let grant = new_grant(server, GrantKind::Device, asked, signed_in)?;
-            device::approve(server, request_id, opened, (client, request), &grant).await
+            let mut grant = new_grant(server, caller, GrantKind::Device, asked, signed_in)?;
+            // This browser is not the device that acts.
+            grant.device = None;
+            let response = device::approve(server, request_id, opened, (client, request), &grant).await?;
+            note_connected(server, caller, client, &grant).await;
+            Ok(response)
         }
+        Asked::Page(page) => session::start(server, caller, opened, *page, signed_in).await,
     }
 }
 
@@ -214,6 +214,12 @@ async fn keep_document(server: &Server, request_id: &RequestId, client: &Client)
     let confirm = || server.record(event.clone());
     let kept = server.client_documents.keep(&client.id, &confirm).await.map_err(Unavailable::from)?;
     if kept { Ok(()) } else { Err(DocumentError::Full.into()) }
+}
+
+/// For the person to read: a client may act for them from now on.
+async fn note_connected(server: &Server, caller: &Caller, client: &Client, grant: &Grant) {
+    let person = (&grant.identity).into();
+    server.note(person, ActivityKind::Connected, client.name.as_deref(), Some(caller)).await;
 }
 
 /// A person who has just signed in.
@@ -263,6 +269,7 @@ async fn issue_code(
 
 fn new_grant(
     server: &Server,
+    caller: &Caller,
     kind: GrantKind,
     (client, resource, scope): (&Client, &str, &str),
     signed_in: SignedIn,
@@ -281,7 +288,7 @@ fn new_grant(
         kind,
         last_used_at: None,
         dpop_jkt: None,
-        device: None,
+        device: caller.device(),
         upstream_session: None,
         client_fingerprint: client.fingerprint(),
     })

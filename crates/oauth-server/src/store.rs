@@ -12,6 +12,7 @@
 //! Secrets never reach a store: codes, refresh tokens, client secrets and browser cookies are kept as their
 //! [`Digest`].
 
+mod activity;
 mod clients;
 #[cfg(feature = "sea-orm")]
 mod database;
@@ -23,6 +24,7 @@ mod keys;
 mod memory;
 mod one_time;
 mod secrets;
+mod sessions;
 
 use std::time::Duration;
 
@@ -30,6 +32,7 @@ use audit::AuditUnavailable;
 
 use crate::replay::ReplayWindow;
 
+pub use activity::{Activity, ActivityKind, ActivityStore};
 pub(crate) use clients::PRIVATE_KEY_JWT;
 pub use clients::{
     Client, ClientAuthentication, ClientKeys, ClientOrigin, ClientSettings, ClientStore, GrantType,
@@ -39,12 +42,13 @@ pub use clients::{
 pub use database::{SeaOrmStore, connect_options, migrations};
 pub use devices::{DeviceCode, DeviceState, DeviceStore};
 pub use documents::{DocumentRecord, DocumentStore};
-pub use grants::{Code, Grant, GrantKind, GrantStore, RefreshToken, UsedAssertion};
-pub use interactions::{CodeRequest, DeviceRequest, Interaction, InteractionStore, Purpose, Stage};
+pub use grants::{Code, Grant, GrantKind, GrantStore, Person, Position, RefreshToken, UsedAssertion};
+pub use interactions::{CodeRequest, DeviceRequest, Interaction, InteractionStore, Page, Purpose, Stage};
 pub use keys::{KeyStore, SigningKeyRecord};
 pub use memory::MemoryStore;
 pub use one_time::OneTimeStore;
 pub use secrets::{SecretRecord, SecretStore};
+pub use sessions::{NewSession, Session, SessionStore};
 
 /// How long used codes and ended grants are kept, so that a late replay is still recognised.
 const RETENTION: Duration = Duration::from_hours(24);
@@ -79,7 +83,8 @@ pub enum StoreError {
 
 /// Everything that the server keeps.
 pub trait Store:
-    ClientStore
+    ActivityStore
+    + ClientStore
     + DeviceStore
     + DocumentStore
     + GrantStore
@@ -87,11 +92,13 @@ pub trait Store:
     + KeyStore
     + OneTimeStore
     + SecretStore
+    + SessionStore
 {
 }
 
 impl<S> Store for S where
-    S: ClientStore
+    S: ActivityStore
+        + ClientStore
         + DeviceStore
         + DocumentStore
         + GrantStore
@@ -99,5 +106,6 @@ impl<S> Store for S where
         + KeyStore
         + OneTimeStore
         + SecretStore
+        + SessionStore
 {
 }

@@ -15,7 +15,7 @@ use settings::{KeyReference, Section, Span};
 
 use super::{
     Algorithm, Brand, Config, Database, DatabaseUrl, Device, DeviceClients, IdentityProvider, Keys, Listen,
-    Log, Origin, PublicUrl, RsaBits, Service, ServicePath, Slug, StaticUser, Tokens, TrustedIssuer,
+    Log, Origin, PublicUrl, RsaBits, Service, ServicePath, Sessions, Slug, StaticUser, Tokens, TrustedIssuer,
     UpstreamUrl, values,
 };
 
@@ -31,6 +31,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
     let tokens = tokens(root.section("tokens"));
     let device = device(root.section("device"));
     let keys = keys(root.section("keys"));
+    let sessions = sessions(root.section("sessions"));
     let identity_providers = all(root.sections("identity_provider"), identity_provider);
     let static_users = all(root.sections("static_user"), static_user);
     let trusted_issuers = all(root.sections("trusted_issuer"), trusted_issuer);
@@ -65,6 +66,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
         tokens: tokens?,
         keys: keys?,
         device: device?,
+        sessions: sessions?,
         identity_providers: identity_providers?,
         static_users: static_users?,
         trusted_issuers: trusted_issuers?,
@@ -262,6 +264,20 @@ fn keys(mut section: Section<'_>) -> Option<Keys> {
         section.contradiction("rotate_every", &format!("{} seconds", every.as_secs()), expected);
     }
     Some(Keys { seal, previous, rotate_every, rsa_bits: rsa_bits? })
+}
+
+fn sessions(mut section: Section<'_>) -> Option<Sessions> {
+    let idle = section.or("idle", SPAN, Span(Duration::from_hours(1)))?.0;
+    let absolute = section.or("absolute", SPAN, Span(Duration::from_hours(12)))?.0;
+    let bounds = Duration::from_mins(1)..=Duration::from_hours(7 * 24);
+    if !bounds.contains(&idle) || !bounds.contains(&absolute) || absolute < idle {
+        section.contradiction(
+            "idle",
+            &format!("{} and {} seconds", idle.as_secs(), absolute.as_secs()),
+            "1m <= idle <= absolute <= 7d",
+        );
+    }
+    Some(Sessions { idle, absolute })
 }
 
 const POINTER: &str = "a JSON pointer such as \"/org_id\"";

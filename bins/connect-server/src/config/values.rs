@@ -191,7 +191,11 @@ impl FromStr for ServicePath {
         // Paths that the authorization server answers itself cannot be a service's.
         let first = segments.clone().next().unwrap_or_default();
         let taken = [
+            "account",
             "auth",
+            "brand",
+            "signed-out",
+            "userinfo",
             "authorize",
             "callback",
             "connect",

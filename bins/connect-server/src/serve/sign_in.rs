@@ -15,7 +15,7 @@ use public_fetch::PublicFetch;
 use sea_orm::DatabaseConnection;
 use secrecy::ExposeSecret;
 
-use super::{Clock, StartError};
+use super::{Clock, StartError, account_facts::MappedFacts};
 use crate::{
     config::{self, Algorithm, Config, RsaBits},
     sealing, secrets,
@@ -35,6 +35,7 @@ pub(super) async fn server(
     connection: DatabaseConnection,
     audit: &AuditLog,
     clock: &Clock,
+    facts: MappedFacts,
 ) -> Result<OAuthServer, StartError> {
     let sealing = sealing::sealing(config).await?;
     if sealing.key_id().is_none() && !config.public_url.is_loopback() {
@@ -49,6 +50,7 @@ pub(super) async fn server(
         randomness: Arc::new(SystemRandomness),
         sealing,
         fetch: Arc::new(public_documents(config)?),
+        account_facts: Some(Arc::new(facts)),
     };
     Ok(OAuthServer::new(oauth_config(config)?, parts).await?)
 }
@@ -89,6 +91,8 @@ fn oauth_config(config: &Config) -> Result<OAuthConfig, StartError> {
         config::DeviceClients::Operator => DeviceClients::Operator,
         config::DeviceClients::Any => DeviceClients::Any,
     };
+    oauth.session_idle_lifetime = config.sessions.idle;
+    oauth.session_absolute_lifetime = config.sessions.absolute;
     oauth.device_lifetime = config.device.lifetime;
     oauth.client_documents = config.clients.documents.clone();
     oauth.brand = Brand::new(&config.brand.name, config.brand.support_link.as_deref())?;

@@ -69,6 +69,7 @@ impl Server {
             clock: Arc::new(move || UNIX_EPOCH + Duration::from_hours(hours.fetch_add(1, Ordering::Relaxed))),
             randomness: Arc::new(SystemRandomness),
             sealing: Sealing::unsealed(),
+            account_facts: None,
         };
         let server = runtime.block_on(OAuthServer::new(config, parts)).expect("a server");
         Self { runtime, router: server.router() }

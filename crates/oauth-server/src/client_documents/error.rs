@@ -52,29 +52,36 @@ impl From<StoreError> for DocumentError {
 }
 
 impl DocumentError {
+    /// What the page is answered with.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Url(_) | Self::Untrusted | Self::Fetch(_) | Self::Invalid(_) | Self::Changed => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Limited(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Busy | Self::Full | Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
     /// What the person reads.
     pub(crate) fn words(&self) -> Words {
         match self {
             Self::Url(_) | Self::Untrusted | Self::Fetch(_) | Self::Invalid(_) => Words {
-                status: StatusCode::BAD_REQUEST,
                 title: "This application cannot be identified",
                 text: "It names a document about itself that could not be read, or cannot be used here.",
                 remedy: "Wait a moment and connect again. If that does not help, tell whoever makes the application.",
             },
             Self::Changed => Words {
-                status: StatusCode::BAD_REQUEST,
                 title: "This application has changed",
                 text: "What it says about itself is no longer what it was when you began to connect it.",
                 remedy: START_AGAIN,
             },
             Self::Limited(_) => Words {
-                status: StatusCode::TOO_MANY_REQUESTS,
                 title: "Too many applications",
                 text: "Applications that are not known here were connected too often in a short time.",
                 remedy: "Wait a minute, go back and try again.",
             },
             Self::Busy | Self::Full | Self::Store(_) => Words {
-                status: StatusCode::SERVICE_UNAVAILABLE,
                 title: "This application cannot be connected right now",
                 text: "This server cannot take in another application at present. Nothing was changed.",
                 remedy: "Wait a moment and reload this page.",

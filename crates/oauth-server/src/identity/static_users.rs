@@ -114,6 +114,11 @@ impl StaticUsers {
         "User name and password"
     }
 
+    /// The identity of `username`, whoever asks.
+    pub(crate) fn identity(&self, username: &str) -> Option<&Identity> {
+        self.users.get(username).map(|(_, identity)| identity)
+    }
+
     /// The identity of `username`, if `password` is theirs. Runs argon2 once, whether the user exists or not:
     /// call it where blocking for some tens of milliseconds is allowed.
     #[must_use]

@@ -20,13 +20,15 @@ use super::STYLE;
 pub(super) enum Forms {
     /// Its form is answered by a chain of redirects that ends at the client.
     Redirecting,
+    /// Its forms are answered by pages of this server.
+    Own,
     /// It has none.
     None,
 }
 
 /// No script, no image, no frame, no base: the one stylesheet by its hash.
 ///
-/// A page with a form has no `form-action`: Chromium applies that directive to every redirect which follows the
+/// A page whose form leads to a client has no `form-action`: Chromium applies that directive to every redirect which follows the
 /// submission, and these run over the identity provider, whatever it redirects to, and at last the client's
 /// redirect, which may be a custom scheme. No list names them all. What remains of the directive's purpose is
 /// covered: markup cannot be injected into an escaped page, and the answer goes only to checked redirects.
@@ -51,6 +53,7 @@ pub(super) fn answer(status: StatusCode, page: &impl Template, forms: Forms) -> 
 fn protect(headers: &mut HeaderMap, forms: Forms) {
     let policy = match forms {
         Forms::Redirecting => POLICY.clone(),
+        Forms::Own => format!("{}; form-action 'self'", *POLICY),
         Forms::None => format!("{}; form-action 'none'", *POLICY),
     };
     // The policy is base64 and constants: always a header value. Without it a page would not be shown unguarded.

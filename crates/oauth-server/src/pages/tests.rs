@@ -12,8 +12,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, StatusCode};
 
-use super::*;
-use samples::{FORM, Sample};
+use super::{response::Forms, *};
+use samples::{FORM, HOSTILE, Sample};
 
 async fn read(response: Response) -> (StatusCode, HeaderMap, String) {
     let (parts, body) = response.into_parts();
@@ -24,7 +24,7 @@ async fn read(response: Response) -> (StatusCode, HeaderMap, String) {
 /// SEC-11: a page is framed, cached, sniffed or made to run a script -> its headers forbid each
 #[tokio::test]
 async fn every_page_carries_its_security_headers() {
-    for Sample { name, status, response, has_form } in samples::all() {
+    for Sample { name, status, response, forms } in samples::all() {
         let (answered, headers, body) = read(response).await;
         assert_eq!(answered, status, "{name}");
         for (header, value) in [
@@ -41,12 +41,16 @@ async fn every_page_carries_its_security_headers() {
         }
         let style = body.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
         let hash = STANDARD.encode(digest(&SHA256, style.as_bytes()));
-        let form_action = if has_form { "" } else { "; form-action 'none'" };
+        let form_action = match forms {
+            Forms::Redirecting => "",
+            Forms::Own => "; form-action 'self'",
+            Forms::None => "; form-action 'none'",
+        };
         let policy = format!(
             "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; frame-ancestors 'none'{form_action}"
         );
         assert_eq!(headers["content-security-policy"], policy, "{name}");
-        assert_eq!(body.contains("<form"), has_form, "{name}");
+        assert_eq!(body.contains("<form"), forms != Forms::None, "{name}");
     }
 }
 
@@ -65,7 +69,7 @@ async fn every_page_works_without_script_and_for_a_screen_reader() {
         }
         assert!(body.starts_with("<!doctype html>\n<html lang=\"en\">"), "{name}");
         assert!(body.contains("name=\"viewport\" content=\"width=device-width, initial-scale=1\""), "{name}");
-        for once in ["<main>", "<header>", "<footer>", "<h1", "<title>"] {
+        for once in ["<main", "<header>", "<footer>", "<h1", "<title>"] {
             assert_eq!(body.matches(once).count(), 1, "{name}: {once}");
         }
         for input in tags(&body, "<input").filter(|tag| !tag.contains("type=\"hidden\"")) {
@@ -88,9 +92,9 @@ async fn every_page_works_without_script_and_for_a_screen_reader() {
 
 #[tokio::test]
 async fn forms_post_their_fields() {
-    for Sample { name, response, has_form, .. } in samples::all() {
+    for Sample { name, response, forms, .. } in samples::all() {
         let (_, _, body) = read(response).await;
-        if has_form {
+        if forms == Forms::Redirecting {
             assert!(body.contains(&format!("<form method=\"post\" action=\"{}\">", FORM.action)), "{name}");
             for (field, value) in FORM.hidden {
                 let expected = format!("<input type=\"hidden\" name=\"{field}\" value=\"{value}\">");
@@ -263,11 +267,56 @@ async fn pages_are_whole_documents() {
     for Sample { name, response, .. } in samples::all() {
         let (_, _, body) = read(response).await;
         assert!(body.trim_end().ends_with("</html>"), "{name}");
-        for element in ["div", "section", "form", "ul", "li", "dl", "dt", "dd", "bdi", "p", "code", "span"] {
+        for element in [
+            "div", "section", "form", "ul", "ol", "li", "dl", "dt", "dd", "bdi", "p", "code", "span",
+            "details", "summary", "time", "main",
+        ] {
             let opened =
                 body.matches(&format!("<{element}>")).count() + body.matches(&format!("<{element} ")).count();
             assert_eq!(opened, body.matches(&format!("</{element}>")).count(), "{name}: {element}");
         }
+    }
+}
+
+/// SEC-12: markup, direction marks and look-alikes in every field of the account page -> bounded text, marked
+#[tokio::test]
+async fn an_account_shows_strangers_words_as_text() {
+    let hostile = samples::all().into_iter().find(|sample| sample.name == "account-hostile").unwrap();
+    let body = body_of(hostile.response).await;
+    assert!(!body.contains("<script") && !body.contains('\u{202e}') && !body.contains("cl\u{430}ude.ai"));
+    assert!(body.contains("<code>xn--clude-5ve.ai</code>"));
+    assert!(body.contains("The name has letters that can pass for others."));
+    assert_eq!(body.matches("&#60;/bdi&#62;&#60;/li&#62;").count(), 22, "{HOSTILE:?} {body}");
+}
+
+/// SEC-13: a form of the account page without its anti-forgery value -> there is none
+#[tokio::test]
+async fn every_form_of_an_account_carries_its_anti_forgery_value() {
+    let body = body_of(samples::account(|_| {})).await;
+    let forms: Vec<&str> =
+        body.split("<form ").skip(1).map(|form| form.split("</form>").next().unwrap()).collect();
+    assert_eq!(forms.len(), 4, "sign-out, one for each connection, everything");
+    for form in forms {
+        assert!(form.starts_with("method=\"post\" action=\"/account/"), "{form}");
+        assert_eq!(
+            form.matches("<input type=\"hidden\" name=\"csrf\" value=\"t0k3n\">").count(),
+            1,
+            "{form}"
+        );
+    }
+    for shown in [
+        "<input type=\"hidden\" name=\"grant\" value=\"grant-1\">",
+        "<time datetime=\"2027-01-15T05:55:00Z\">2 hours ago</time>",
+        "<dd>Not yet</dd>",
+        "<dd><bdi>analyst</bdi></dd>",
+        "<dd>Nothing. <bdi>Nobody has given you access to this yet.</bdi></dd>",
+        "120 calls in a minute, at most 20 of them at once",
+        "<code>vscode.dev</code>",
+        "Use the tools of Quilt Platform; use the permission <code><bdi>platform:read</bdi></code>",
+        "<p class=\"line alarm\">Disconnected for safety, because a credential was used twice: <strong><bdi>Codex</bdi></strong></p>",
+        "15 Jan 2027, 08:00 UTC</time> · <bdi>Firefox on Linux · 203.0.113.0/24</bdi>",
+    ] {
+        assert!(body.contains(shown), "{shown}: {body}");
     }
 }
 

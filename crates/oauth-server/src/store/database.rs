@@ -6,6 +6,7 @@
 //!
 //! In the tables times are milliseconds since 1970, digests base64url, lists and objects JSON text.
 
+mod activity;
 mod clients;
 mod devices;
 mod documents;
@@ -15,6 +16,7 @@ mod keys;
 mod migration;
 mod one_time;
 mod secrets;
+mod sessions;
 
 use std::time::Duration;
 

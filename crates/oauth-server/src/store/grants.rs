@@ -53,11 +53,62 @@ pub trait GrantStore: Send + Sync + 'static {
     /// Revokes a grant with everything that was issued under it. Gives whether it was in force before.
     async fn revoke_grant(&self, id: &str, now: SystemTime) -> Result<bool, StoreError>;
 
+    /// At most `limit` grants of a person that are in force at `now`, the newest first, starting after the position
+    /// `after`.
+    async fn grants_of(
+        &self,
+        person: Person<'_>,
+        after: Option<&Position>,
+        limit: u64,
+        now: SystemTime,
+    ) -> Result<Vec<Grant>, StoreError>;
+
+    /// Revokes a grant if it is this person's and in force. Gives the grant if it did.
+    async fn revoke_grant_of(
+        &self,
+        person: Person<'_>,
+        id: &str,
+        now: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<Option<Grant>, StoreError>;
+
+    /// Revokes every grant of this person that is in force. Gives their identifiers.
+    async fn revoke_grants_of(
+        &self,
+        person: Person<'_>,
+        now: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<Vec<String>, StoreError>;
+
     /// The identifiers of every grant revoked at or after `since`.
     async fn revoked_since(&self, since: SystemTime) -> Result<Vec<String>, StoreError>;
 
     /// Deletes at most `batch` rows of each kind that can no longer matter at `now`. Gives how many.
     async fn prune_grants(&self, now: SystemTime, batch: u64) -> Result<u64, StoreError>;
+}
+
+/// A person, by what identifies them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Person<'a> {
+    /// The issuer that vouches for them.
+    pub issuer: &'a str,
+    /// The subject at that issuer.
+    pub subject: &'a str,
+}
+
+impl<'a> From<&'a Identity> for Person<'a> {
+    fn from(identity: &'a Identity) -> Self {
+        Self { issuer: &identity.issuer, subject: &identity.subject }
+    }
+}
+
+/// Where a list of grants was left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// When the person signed in for the last grant that was listed.
+    pub authenticated_at: SystemTime,
+    /// Its identifier.
+    pub id: String,
 }
 
 /// How a grant came to be.

@@ -87,6 +87,8 @@ pub enum Purpose {
     Code(CodeRequest),
     /// Letting a client on another device in.
     Device(DeviceRequest),
+    /// A page about the person's own account; no client takes part.
+    Page(Page),
 }
 
 /// What a person who typed a user code is asked (RFC 8628 §3.3).
@@ -104,6 +106,15 @@ pub struct DeviceRequest {
     pub scope: String,
     /// The address that asked.
     pub requester: Option<String>,
+}
+
+/// A page that only somebody who is signed in sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Page {
+    /// What is connected in the person's name.
+    Account,
 }
 
 /// An authorization request that was accepted (RFC 6749 §4.1.1).

@@ -1,5 +1,6 @@
 //! A store that forgets everything when the process ends: for tests and demonstrations.
 
+mod activity;
 mod clients;
 mod devices;
 mod documents;
@@ -8,6 +9,7 @@ mod interactions;
 mod keys;
 mod one_time;
 mod secrets;
+mod sessions;
 
 use std::{
     collections::HashMap,
@@ -16,8 +18,8 @@ use std::{
 };
 
 use super::{
-    Client, Code, DeviceCode, DocumentRecord, Grant, Interaction, RefreshToken, SecretRecord,
-    SigningKeyRecord,
+    Activity, Client, Code, DeviceCode, DocumentRecord, Grant, Interaction, RefreshToken, SecretRecord,
+    Session, SigningKeyRecord,
 };
 use crate::random::Digest;
 
@@ -37,6 +39,8 @@ struct Tables {
     one_time: HashMap<Digest, SystemTime>,
     secrets: HashMap<String, SecretRecord>,
     documents: HashMap<String, DocumentRecord>,
+    sessions: HashMap<Digest, Session>,
+    activity: HashMap<String, Activity>,
 }
 
 impl MemoryStore {

@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "an answer without the expected member fails the test")]
 #![expect(clippy::panic, reason = "a failed set-up fails the test")]
 
+mod account;
 mod authorize;
 mod client_authn;
 mod concurrency;
@@ -21,6 +22,7 @@ mod register;
 mod revoke;
 mod start;
 mod store;
+mod store_people;
 mod support;
 mod token;
 mod upstream;

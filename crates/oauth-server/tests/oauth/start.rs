@@ -27,6 +27,7 @@ async fn start(
         randomness: Arc::new(SystemRandomness),
         sealing: Sealing::unsealed(),
         fetch: Arc::new(Published::default()),
+        account_facts: None,
     };
     OAuthServer::new(config, parts).await
 }

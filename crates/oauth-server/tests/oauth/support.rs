@@ -18,8 +18,8 @@ use base64::{
 use connect_hosts::{AllowedHosts, RedirectPolicy};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use oauth_server::{
-    OAuthConfig, OAuthServer, Parts, Resource, ScopeText, SystemRandomness,
-    identity::{IdentitySource, StaticUser, StaticUsers, hash_password},
+    AccountFacts, Facts, OAuthConfig, OAuthServer, Parts, Resource, ScopeText, SystemRandomness,
+    identity::{Identity, IdentitySource, StaticUser, StaticUsers, hash_password},
     seal::Sealing,
     store::{MemoryStore, SeaOrmStore, Store, connect_options, migrations},
 };
@@ -53,6 +53,15 @@ impl Sink for BreakableSink {
             return Err(std::io::Error::other("disk full"));
         }
         self.lines.write(lines)
+    }
+}
+
+/// Everybody has the same role.
+struct Analysts;
+
+impl AccountFacts for Analysts {
+    fn facts(&self, _identity: &Identity, _resource: &str) -> Facts {
+        Facts::Served { role: "analyst".into(), requests_per_minute: Some(60), burst: Some(10) }
     }
 }
 
@@ -162,6 +171,7 @@ impl Harness {
             randomness: Arc::new(SystemRandomness),
             sealing: Sealing::unsealed(),
             fetch: Arc::new(published.clone()),
+            account_facts: Some(Arc::new(Analysts)),
         };
         let server = OAuthServer::new(config, parts).await.unwrap();
         audit.flush();

@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, ExprTrait, QueryFilter,
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbErr, EntityTrait, ExprTrait, QueryFilter,
+    QueryOrder, QuerySelect,
     sea_query::{Expr, Query},
 };
 
@@ -14,8 +15,8 @@ use crate::{
     identity::Identity,
     random::Digest,
     store::{
-        Code, Confirm, Grant, GrantKind, GrantStore, RETENTION, RefreshToken, SHORT_RETENTION, StoreError,
-        USED_RETENTION, UsedAssertion,
+        Code, Confirm, Grant, GrantKind, GrantStore, Person, Position, RETENTION, RefreshToken,
+        SHORT_RETENTION, StoreError, USED_RETENTION, UsedAssertion,
     },
 };
 
@@ -211,6 +212,68 @@ impl GrantStore for SeaOrmStore {
         Ok(revoked.rows_affected == 1)
     }
 
+    async fn grants_of(
+        &self,
+        person: Person<'_>,
+        after: Option<&Position>,
+        limit: u64,
+        now: SystemTime,
+    ) -> Result<Vec<Grant>, StoreError> {
+        let (at, id) = (grant::Column::AuthenticatedAt, grant::Column::Id);
+        let mut own = grant::Entity::find().filter(own(person, now));
+        if let Some(after) = after {
+            let millis = to_millis(after.authenticated_at);
+            let later = at.lt(millis).or(at.eq(millis).and(id.lt(after.id.as_str())));
+            own = own.filter(later);
+        }
+        let rows = own.order_by_desc(at).order_by_desc(id).limit(limit).all(&self.db).await?;
+        rows.into_iter().map(grant_of).collect()
+    }
+
+    async fn revoke_grant_of(
+        &self,
+        person: Person<'_>,
+        id: &str,
+        now: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<Option<Grant>, StoreError> {
+        let transaction = self.begin().await?;
+        let revoked = grant::Entity::update_many()
+            .col_expr(grant::Column::RevokedAt, Expr::value(to_millis(now)))
+            .filter(grant::Column::Id.eq(id))
+            .filter(own(person, now))
+            .exec(&transaction)
+            .await?;
+        if revoked.rows_affected != 1 {
+            return Ok(None);
+        }
+        let grant = grant::Entity::find_by_id(id).one(&transaction).await?.map(grant_of).transpose()?;
+        commit(transaction, confirm).await?;
+        Ok(grant)
+    }
+
+    async fn revoke_grants_of(
+        &self,
+        person: Person<'_>,
+        now: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<Vec<String>, StoreError> {
+        let transaction = self.begin().await?;
+        grant::Entity::update_many()
+            .col_expr(grant::Column::RevokedAt, Expr::value(to_millis(now)))
+            .filter(own(person, now))
+            .exec(&transaction)
+            .await?;
+        // What somebody else revoked in the same millisecond may be among them: it is revoked all the same.
+        let revoked = grant::Entity::find()
+            .filter(grant::Column::Issuer.eq(person.issuer))
+            .filter(grant::Column::Subject.eq(person.subject))
+            .filter(grant::Column::RevokedAt.eq(to_millis(now)));
+        let revoked = ids(revoked, &transaction).await?;
+        commit(transaction, confirm).await?;
+        Ok(revoked)
+    }
+
     async fn revoked_since(&self, since: SystemTime) -> Result<Vec<String>, StoreError> {
         let revoked = grant::Entity::find().filter(grant::Column::RevokedAt.gte(to_millis(since)));
         Ok(ids(revoked, &self.db).await?)
@@ -250,8 +313,19 @@ pub(super) async fn use_grant(
     Ok(used.rows_affected == 1)
 }
 
-async fn ids(grants: sea_orm::Select<grant::Entity>, db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
-    use sea_orm::QuerySelect as _;
+/// What is in force of a person's grants.
+fn own(person: Person<'_>, now: SystemTime) -> Condition {
+    Condition::all()
+        .add(grant::Column::Issuer.eq(person.issuer))
+        .add(grant::Column::Subject.eq(person.subject))
+        .add(grant::Column::RevokedAt.is_null())
+        .add(grant::Column::ExpiresAt.gt(to_millis(now)))
+}
+
+async fn ids(
+    grants: sea_orm::Select<grant::Entity>,
+    db: &impl ConnectionTrait,
+) -> Result<Vec<String>, DbErr> {
     grants.select_only().column(grant::Column::Id).into_tuple().all(db).await
 }
 

@@ -4,6 +4,7 @@ mod client_keys;
 mod devices;
 mod documents;
 mod key_ring;
+mod people;
 mod purposes;
 
 use sea_orm_migration::{prelude::*, schema};
@@ -25,6 +26,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(client_keys::ClientKeys),
         Box::new(key_ring::Ring),
         Box::new(documents::Documents),
+        Box::new(people::People),
     ]
 }
 

@@ -9,8 +9,8 @@ use crate::{
     clock::{after, before},
     random::Digest,
     store::{
-        Code, Confirm, Grant, GrantKind, GrantStore, RETENTION, RefreshToken, SHORT_RETENTION, StoreError,
-        USED_RETENTION, UsedAssertion,
+        Code, Confirm, Grant, GrantKind, GrantStore, Person, Position, RETENTION, RefreshToken,
+        SHORT_RETENTION, StoreError, USED_RETENTION, UsedAssertion,
     },
 };
 
@@ -116,6 +116,61 @@ impl GrantStore for MemoryStore {
         }
     }
 
+    async fn grants_of(
+        &self,
+        person: Person<'_>,
+        after: Option<&Position>,
+        limit: u64,
+        now: SystemTime,
+    ) -> Result<Vec<Grant>, StoreError> {
+        let tables = self.tables();
+        let own = tables.grants.values().filter(|grant| is_own(grant, person, now));
+        let mut own: Vec<Grant> = own
+            .filter(|grant| {
+                after.is_none_or(|at| {
+                    (grant.authenticated_at, grant.id.as_str()) < (at.authenticated_at, at.id.as_str())
+                })
+            })
+            .cloned()
+            .collect();
+        own.sort_by(|one, other| (other.authenticated_at, &other.id).cmp(&(one.authenticated_at, &one.id)));
+        own.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(own)
+    }
+
+    async fn revoke_grant_of(
+        &self,
+        person: Person<'_>,
+        id: &str,
+        now: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<Option<Grant>, StoreError> {
+        let mut tables = self.tables();
+        let Some(grant) = tables.grants.get_mut(id).filter(|grant| is_own(grant, person, now)) else {
+            return Ok(None);
+        };
+        confirm()?;
+        grant.revoked_at = Some(now);
+        Ok(Some(grant.clone()))
+    }
+
+    async fn revoke_grants_of(
+        &self,
+        person: Person<'_>,
+        now: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut tables = self.tables();
+        confirm()?;
+        let own = tables.grants.values_mut().filter(|grant| is_own(grant, person, now));
+        Ok(own
+            .map(|grant| {
+                grant.revoked_at = Some(now);
+                grant.id.clone()
+            })
+            .collect())
+    }
+
     async fn revoked_since(&self, since: SystemTime) -> Result<Vec<String>, StoreError> {
         let tables = self.tables();
         let revoked = tables.grants.values().filter(|grant| grant.revoked_at.is_some_and(|at| at >= since));
@@ -132,4 +187,9 @@ impl GrantStore for MemoryStore {
                     || (found.expires_at <= of_one_token && GrantKind::OF_ONE_TOKEN.contains(&found.kind))
             }))
     }
+}
+
+/// Whether a grant is this person's and in force.
+fn is_own(grant: &Grant, person: Person<'_>, now: SystemTime) -> bool {
+    Person::from(&grant.identity) == person && grant.revoked_at.is_none() && grant.expires_at > now
 }
