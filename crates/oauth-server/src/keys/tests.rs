@@ -102,8 +102,7 @@ async fn the_published_set_has_public_members_only_and_verifies() {
     }
 }
 
-/// SEC-64: a rotation under way -> a verifier with keys of five minutes ago refuses no fresh token, and a token of the
-/// old key is good until it expires
+/// SEC-64: a rotation, and keys read five minutes ago -> no fresh token is refused, and no old one before it expires
 #[tokio::test]
 async fn nobody_notices_a_scheduled_rotation() {
     let store = MemoryStore::default();
@@ -294,8 +293,7 @@ async fn keys_are_sealed_at_the_next_start_and_with_the_next_key() {
     assert_eq!(plain.jwks_json(start()), expected);
 }
 
-/// SEC-64: a signing key damaged, swapped with another row, sealed with another key or not sealed as it should be -> the
-/// server does not start
+/// SEC-64: a stored key damaged, in another row, or sealed with another key -> the server does not start
 #[tokio::test]
 async fn an_unusable_stored_key_stops_the_start() {
     let store = MemoryStore::default();

@@ -177,8 +177,7 @@ proptest! {
         prop_assert_eq!(next_sequence(&keys), next_sequence(&kept));
     }
 
-    /// SEC-64: a verifier with keys of five minutes ago, clocks five minutes apart -> it knows the key of every token of a
-    /// scheduled rotation until the token is over
+    /// SEC-64: keys read five minutes ago, clocks five minutes apart -> the key of every token is known until it is over
     #[test]
     fn no_verifier_meets_an_unknown_key(
         rotations in prop::collection::vec(7200_u64..100_000, 1..6),
