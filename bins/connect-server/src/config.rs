@@ -172,6 +172,10 @@ pub struct IdentityProvider {
     pub tenant_claim: Option<String>,
     /// Claims kept for rules and tags.
     pub hint_claims: Vec<String>,
+    /// Domains of e-mail addresses that belong here.
+    pub domains: Vec<String>,
+    /// Whether the provider is asked again at every refresh.
+    pub recheck: bool,
     /// Keeps the subjects of several issuers apart in CloudTrail.
     pub source_identity_prefix: String,
 }

@@ -11,7 +11,7 @@ use http::{HeaderMap, Uri};
 
 use crate::{
     caller::Caller,
-    identity::{IdentitySource, OidcUpstream, UpstreamError},
+    identity::{IdentitySource, OidcUpstream, UpstreamError, UpstreamSignIn},
     interaction::{Opened, PageError},
     params::Params,
     random::same,
@@ -55,8 +55,8 @@ async fn receive(
         (None, None) => return Err(PageError::Unreadable),
     };
     match identity {
-        Ok(identity) => {
-            let signed_in = SignedIn { source: source_id.to_owned(), identity };
+        Ok(UpstreamSignIn { identity, session, refresh_token }) => {
+            let signed_in = SignedIn { source: source_id.to_owned(), identity, session, refresh_token };
             finish(server, caller, &opened, signed_in).await
         }
         Err(error) if error.is_refused() => {
@@ -91,7 +91,7 @@ async fn complete(
     binding: &Binding,
     params: &Params,
     code: &str,
-) -> Result<crate::identity::Identity, UpstreamError> {
+) -> Result<UpstreamSignIn, UpstreamError> {
     upstream
         .complete(
             &binding.redirect_uri,

@@ -8,8 +8,8 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
 use crate::{
-    client_authn::keys::ClientKeysUnavailable, client_documents::DocumentError, keys::SigningFailed,
-    random::RandomnessUnavailable, store::StoreError,
+    client_authn::keys::ClientKeysUnavailable, client_documents::DocumentError, identity::UpstreamError,
+    keys::SigningFailed, random::RandomnessUnavailable, seal::SealError, store::StoreError,
 };
 
 /// How many seconds a client is asked to wait when something behind this server is down.
@@ -40,6 +40,12 @@ pub(crate) enum Unavailable {
     /// Another issuer does not tell its keys.
     #[error("the keys of an issuer cannot be read")]
     IssuerKeys(#[from] oidc_verify::KeysUnavailable),
+    /// The identity provider does not answer.
+    #[error("the identity provider cannot be asked")]
+    Upstream(#[from] UpstreamError),
+    /// A secret cannot be sealed.
+    #[error("a secret cannot be kept")]
+    Sealing(#[from] SealError),
     /// The audit log is down.
     #[error("nothing can be recorded")]
     Audit(#[from] audit::AuditUnavailable),

@@ -10,7 +10,9 @@ mod static_users;
 use serde_json::{Map, Value};
 
 pub(crate) use oidc::claims;
-pub use oidc::{OidcUpstream, OidcUpstreamConfig, Step, UpstreamError, UpstreamProblem};
+pub use oidc::{
+    OidcUpstream, OidcUpstreamConfig, Rechecked, Step, UpstreamError, UpstreamProblem, UpstreamSignIn,
+};
 pub use static_users::{HashError, StaticUser, StaticUsers, hash_password};
 
 const MAX_ID: usize = 32;

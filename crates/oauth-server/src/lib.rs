@@ -14,6 +14,7 @@
 //! | `/account` | what is connected in a person's name, and a way to end it |
 //! | `/token`, `/auth/token` | codes and refresh tokens to RFC 9068 access tokens |
 //! | `/revoke`, `/auth/revoke` | RFC 7009 |
+//! | `/backchannel-logout/<source>` | an identity provider ends a sign-in |
 //! | `/introspect`, `/auth/introspect` | RFC 7662 |
 //!
 //! State is kept behind [`store::Store`]: in memory, or with the feature `sea-orm` in SQLite or PostgreSQL. Time,
@@ -42,6 +43,8 @@
 //!     scopes: vec!["profile".into()],
 //!     tenant_claim: None,
 //!     hint_claims: vec!["groups".into()],
+//!     domains: vec![],
+//!     recheck: false,
 //! };
 //! let upstream = OidcUpstream::new(upstream, OidcUpstream::http_client().build()?)?;
 //! let platform = Resource {
@@ -120,12 +123,14 @@ pub mod identity;
 mod interaction;
 mod introspect;
 pub mod keys;
+mod logout;
 mod metadata;
 mod pages;
 mod params;
 mod password;
 mod random;
 mod rates;
+mod recheck;
 mod refresh_token;
 mod register;
 mod replay;

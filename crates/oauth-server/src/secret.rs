@@ -7,7 +7,7 @@ use secrecy::{ExposeSecret, SecretSlice};
 
 use crate::{
     random::{Digest, Randomness},
-    seal::Sealing,
+    seal::{AeadSealer, SealKeyError, Sealing},
     server::StartError,
     store::{SecretRecord, Store, StoreError},
 };
@@ -69,6 +69,13 @@ impl ServerSecret {
     }
 }
 
+impl ServerSecret {
+    /// Seals what must be kept and used again, for one purpose.
+    pub(crate) fn sealer(&self, purpose: &str) -> Result<AeadSealer, SealKeyError> {
+        AeadSealer::of_key(self.derive("sealing", &[purpose.as_bytes()]).as_bytes())
+    }
+}
+
 impl fmt::Debug for ServerSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ServerSecret(..)")
@@ -81,7 +88,7 @@ mod tests {
 
     use std::sync::Arc;
 
-    use secrecy::{ExposeSecret, SecretString};
+    use secrecy::{ExposeSecret as _, SecretString};
 
     use super::ServerSecret;
     use crate::{
@@ -133,6 +140,18 @@ mod tests {
         assert!(kept.wrapped.expose_secret().starts_with(start.as_bytes()));
         for wrong in [Sealing::unsealed(), Sealing::new(sealer(1), vec![]).unwrap()] {
             assert!(matches!(load(&store, &wrong).await, Err(StartError::Secret(_))), "{wrong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_sealed_opens_for_its_purpose_only() {
+        let one = load(&MemoryStore::default(), &Sealing::unsealed()).await.unwrap();
+        let other = load(&MemoryStore::default(), &Sealing::unsealed()).await.unwrap();
+        let sealed = one.sealer("a").unwrap().seal("owner", b"secret").await.unwrap();
+        let opened = one.sealer("a").unwrap().open("owner", &sealed).await.unwrap();
+        assert_eq!(opened.expose_secret(), b"secret");
+        for wrong in [one.sealer("b"), other.sealer("a")] {
+            assert!(wrong.unwrap().open("owner", &sealed).await.is_err());
         }
     }
 }

@@ -35,6 +35,7 @@ use crate::{
     identity::IdentitySource,
     introspect,
     keys::{KeyError, KeyRing},
+    logout,
     metadata::{self, Documents},
     password::PasswordCheck,
     random::{Randomness, RandomnessUnavailable},
@@ -251,6 +252,7 @@ impl OAuthServer {
             .route("/auth/device_authorization", post(device::authorize))
             .route("/token", post(exchange::token))
             .route("/auth/token", post(exchange::token))
+            .route("/backchannel-logout/{source}", post(logout::backchannel))
             .route("/revoke", post(revoke::revoke))
             .route("/auth/revoke", post(revoke::revoke))
             .route("/introspect", post(introspect::introspect))
@@ -386,6 +388,7 @@ impl Server {
             + store.prune_clients(unused_before, PRUNE_BATCH).await?
             + store.prune_devices(now, PRUNE_BATCH).await?
             + store.prune_documents(now, PRUNE_BATCH).await?
+            + store.prune_upstream_tokens(now, PRUNE_BATCH).await?
             + store.prune_one_time(now, PRUNE_BATCH).await?
             + store.prune_sessions(now, PRUNE_BATCH).await?
             + store.prune_activity(before(now, ACTIVITY_RETENTION), PRUNE_BATCH).await?)

@@ -118,7 +118,7 @@ pub(crate) async fn start(
         cookie: Digest::of(&cookie),
         identity: signed_in.identity,
         identity_source: signed_in.source,
-        upstream_session: None,
+        upstream_session: signed_in.session,
         created_at: now,
         last_seen_at: now,
         expires_at: after(now, server.config.session_idle_lifetime),

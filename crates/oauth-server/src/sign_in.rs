@@ -22,10 +22,14 @@ use crate::{
     params::Params,
     password::Refused,
     random::{Digest, identifier, secret},
+    recheck,
     server::Server,
     session,
     store::{ActivityKind, Client, ClientOrigin, Code, CodeRequest, Grant, GrantKind, Stage},
 };
+
+/// The longest address that a provider is told (RFC 5321 §4.5.3.1).
+const MAX_EMAIL: usize = 254;
 
 /// `GET /sign-in?interaction=…[&idp=…]`
 pub(crate) async fn start(State(server): State<Arc<Server>>, caller: Caller, uri: Uri) -> Response {
@@ -38,9 +42,9 @@ async fn try_start(server: &Server, uri: &Uri, headers: &HeaderMap) -> Result<Re
     let id = params.value("interaction").ok_or(PageError::NoInteraction)?;
     let opened = Opened::find(server, headers, id, Stage::SignIn).await?;
     match (params.value("idp"), server.identity_sources.as_slice()) {
-        (Some(id), _) => start_at(server, &opened, source(server, id)?).await,
-        (None, [only]) => start_at(server, &opened, only).await,
-        (None, several) => Ok(choose(server, &opened, several)),
+        (Some(id), _) => start_at(server, &opened, source(server, id)?, None).await,
+        (None, [only]) => start_at(server, &opened, only, None).await,
+        (None, _) => Ok(choose(server, &opened, None)),
     }
 }
 
@@ -49,13 +53,19 @@ pub(crate) fn source<'a>(server: &'a Server, id: &str) -> Result<&'a Arc<Identit
     server.identity_sources.iter().find(|source| source.id() == id).ok_or(PageError::UnknownSource)
 }
 
-async fn start_at(server: &Server, opened: &Opened, source: &IdentitySource) -> Result<Response, PageError> {
+async fn start_at(
+    server: &Server,
+    opened: &Opened,
+    source: &IdentitySource,
+    email: Option<&str>,
+) -> Result<Response, PageError> {
     match source {
         IdentitySource::Static(users) => Ok(ask_password(server, opened, users.id(), "", false)),
         IdentitySource::Oidc(upstream) => {
             let binding = Binding::new(server, opened, upstream);
+            let challenge = binding.pkce_challenge();
             let url = upstream
-                .begin(&binding.redirect_uri, &binding.state, &binding.nonce, &binding.pkce_challenge())
+                .begin(&binding.redirect_uri, &binding.state, &binding.nonce, &challenge, email)
                 .await
                 .map_err(upstream_error)?;
             Ok(see_other(&url, None))
@@ -95,20 +105,37 @@ impl Binding {
     }
 }
 
-fn choose(server: &Server, opened: &Opened, sources: &[Arc<IdentitySource>]) -> Response {
+/// Asks where to sign in: by button, or where domains are configured also by the address, whose domain names the
+/// provider. `unknown` is an address that named none.
+fn choose(server: &Server, opened: &Opened, unknown: Option<&str>) -> Response {
     let csrf = opened.csrf();
+    let sources = &server.identity_sources;
     let providers: Vec<Provider<'_>> =
         sources.iter().map(|source| Provider { id: source.id(), label: source.label() }).collect();
+    let by_email = sources
+        .iter()
+        .any(|source| matches!(source.as_ref(), IdentitySource::Oidc(upstream) if upstream.has_domains()));
     let page = ChooserPage {
         brand: &server.config.brand,
         client_name: opened.client_name(),
         providers: &providers,
+        by_email,
+        unknown,
         form: Form {
             action: "/sign-in",
             hidden: &[("interaction", opened.interaction.id.as_str()), ("csrf", csrf.as_str())],
         },
     };
-    page.respond(StatusCode::OK)
+    page.respond(if unknown.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK })
+}
+
+/// The provider that an e-mail address belongs to, by its domain.
+fn home<'a>(server: &'a Server, email: &str) -> Option<&'a Arc<IdentitySource>> {
+    let (_, domain) = email.trim().rsplit_once('@')?;
+    server.identity_sources.iter().find(|source| match source.as_ref() {
+        IdentitySource::Oidc(upstream) => upstream.has_domain(domain),
+        IdentitySource::Static(_) => false,
+    })
 }
 
 fn ask_password(server: &Server, opened: &Opened, source: &str, username: &str, failed: bool) -> Response {
@@ -143,6 +170,12 @@ async fn try_submit(server: &Server, caller: &Caller, body: Body) -> Result<Resp
     if form.value("decision") == Some("cancel") {
         return opened.cancel(server, request_id, Action::Login, "cancelled").await;
     }
+    if let (None, Some(email)) = (form.value("idp"), form.value("email")) {
+        return match home(server, email).filter(|_| email.len() <= MAX_EMAIL) {
+            Some(source) => start_at(server, &opened, source, Some(email.trim())).await,
+            None => Ok(choose(server, &opened, Some(email))),
+        };
+    }
     let source = source(server, form.value("idp").ok_or(PageError::UnknownSource)?)?;
     let (IdentitySource::Static(users), Some(username)) = (source.as_ref(), form.value("username")) else {
         // A choice: followed by GET, which can be repeated when the provider is down.
@@ -153,7 +186,8 @@ async fn try_submit(server: &Server, caller: &Caller, body: Body) -> Result<Resp
     let denied = || opened.event(Action::Login, Outcome::Denied, request_id);
     match server.passwords.verify(source, username, password).await {
         Ok(identity) => {
-            let signed_in = SignedIn { source: source.id().to_owned(), identity };
+            let signed_in =
+                SignedIn { source: source.id().to_owned(), identity, session: None, refresh_token: None };
             finish(server, caller, &opened, signed_in).await
         }
         Err(Refused::Wrong) => {
@@ -176,14 +210,16 @@ pub(crate) async fn finish(
     server: &Server,
     caller: &Caller,
     opened: &Opened,
-    signed_in: SignedIn,
+    mut signed_in: SignedIn,
 ) -> Result<Response, PageError> {
     let request_id = &caller.request_id;
+    let refresh_token = signed_in.refresh_token.take();
     match &opened.asked {
         Asked::Code { client, to, request } => {
             keep_document(server, request_id, client).await?;
             let asked = (client, request.resource.as_str(), request.scope.as_str());
             let grant = new_grant(server, caller, GrantKind::Code, asked, signed_in)?;
+            recheck::keep(server, &grant, refresh_token.as_ref()).await?;
             let response = issue_code(server, request_id, opened, to, request, &grant).await?;
             note_connected(server, caller, client, &grant).await;
             Ok(response)
@@ -194,6 +230,7 @@ pub(crate) async fn finish(
             let mut grant = new_grant(server, caller, GrantKind::Device, asked, signed_in)?;
             // This browser is not the device that acts.
             grant.device = None;
+            recheck::keep(server, &grant, refresh_token.as_ref()).await?;
             let response = device::approve(server, request_id, opened, (client, request), &grant).await?;
             note_connected(server, caller, client, &grant).await;
             Ok(response)
@@ -228,6 +265,10 @@ pub(crate) struct SignedIn {
     pub(crate) source: String,
     /// Who it is.
     pub(crate) identity: Identity,
+    /// The provider's handle of the sign-in.
+    pub(crate) session: Option<String>,
+    /// The token to ask the provider again with.
+    pub(crate) refresh_token: Option<SecretString>,
 }
 
 /// Exchanges the interaction for a grant and sends the browser back to the client with a code.
@@ -289,8 +330,8 @@ fn new_grant(
         last_used_at: None,
         dpop_jkt: None,
         device: caller.device(),
-        upstream_session: None,
         client_fingerprint: client.fingerprint(),
+        upstream_session: signed_in.session,
     })
 }
 

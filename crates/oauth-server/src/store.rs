@@ -25,6 +25,7 @@ mod memory;
 mod one_time;
 mod secrets;
 mod sessions;
+mod upstream;
 
 use std::time::Duration;
 
@@ -49,6 +50,7 @@ pub use memory::MemoryStore;
 pub use one_time::OneTimeStore;
 pub use secrets::{SecretRecord, SecretStore};
 pub use sessions::{NewSession, Session, SessionStore};
+pub use upstream::{UpstreamCheck, UpstreamStore, UpstreamToken};
 
 /// How long used codes and ended grants are kept, so that a late replay is still recognised.
 const RETENTION: Duration = Duration::from_hours(24);
@@ -93,6 +95,7 @@ pub trait Store:
     + OneTimeStore
     + SecretStore
     + SessionStore
+    + UpstreamStore
 {
 }
 
@@ -107,5 +110,6 @@ impl<S> Store for S where
         + OneTimeStore
         + SecretStore
         + SessionStore
+        + UpstreamStore
 {
 }

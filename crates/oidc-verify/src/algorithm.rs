@@ -39,6 +39,20 @@ pub enum Algorithm {
 pub struct UnknownAlgorithm;
 
 impl Algorithm {
+    /// Every algorithm, for a signer that is free to choose.
+    pub const ALL: [Self; 10] = [
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::Es512,
+        Self::EdDsa,
+    ];
+
     /// The registered name.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -51,6 +51,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
     names_differ(root, "service", services_read, |service| service.name.as_str());
     names_differ(root, "service", services_read, |service| service.path.as_str());
     names_differ(root, "identity_provider", providers_read, |provider| provider.id.as_str());
+    domains_differ(root, providers_read);
     names_differ(root, "static_user", users_read, |user| &user.username);
     names_differ(root, "trusted_issuer", issuers_read, |issuer| &issuer.issuer);
 
@@ -119,6 +120,20 @@ fn somebody_reaches_something(
             "nobody who can sign in",
             "at least one [[identity_provider]]",
         );
+    }
+}
+
+/// An address must lead to one provider.
+fn domains_differ(root: &Section<'_>, providers: Option<&[IdentityProvider]>) {
+    let mut seen = HashSet::new();
+    for domain in providers.unwrap_or_default().iter().flat_map(|provider| &provider.domains) {
+        if !seen.insert(domain) {
+            root.contradiction(
+                "identity_provider",
+                &format!("the domain {domain} twice"),
+                "each domain at one identity_provider",
+            );
+        }
     }
 }
 
@@ -292,6 +307,8 @@ fn identity_provider(mut section: Section<'_>) -> Option<IdentityProvider> {
     let scopes = section.list("scopes", "a scope");
     let tenant_claim = section.optional::<values::Pointer>("tenant_claim", POINTER);
     let hint_claims = section.list("hint_claims", "the name of a claim");
+    let domains: Vec<values::MailDomain> = section.list("domains", values::MailDomain::EXPECTED);
+    let recheck = section.or("recheck", "true or false", false);
     let prefix = section.or("source_identity_prefix", values::Prefix::EXPECTED, values::Prefix::default());
     let id = id?;
     Some(IdentityProvider {
@@ -303,6 +320,8 @@ fn identity_provider(mut section: Section<'_>) -> Option<IdentityProvider> {
         scopes,
         tenant_claim: tenant_claim.map(|pointer| pointer.0),
         hint_claims,
+        domains: domains.into_iter().map(|domain| domain.0).collect(),
+        recheck: recheck?,
         source_identity_prefix: prefix?.0,
     })
 }

@@ -394,6 +394,23 @@ impl FromStr for Domain {
     }
 }
 
+/// The domain of e-mail addresses, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct MailDomain(pub(crate) String);
+
+impl MailDomain {
+    pub(crate) const EXPECTED: &str = "a domain of e-mail addresses such as \"example.com\"";
+}
+
+impl FromStr for MailDomain {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let Domain(domain) = text.parse()?;
+        if domain.starts_with('.') { Err(Invalid) } else { Ok(Self(domain)) }
+    }
+}
+
 /// A JSON pointer (RFC 6901).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pointer(pub(crate) String);

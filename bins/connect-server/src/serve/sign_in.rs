@@ -1,6 +1,6 @@
 //! The authorization server as configured.
 
-use std::sync::Arc;
+use std::{error::Error, sync::Arc, time::Duration};
 
 use audit::AuditLog;
 use axum::http::HeaderValue;
@@ -11,19 +11,22 @@ use oauth_server::{
     identity::{IdentitySource, OidcUpstream, OidcUpstreamConfig, StaticUser, StaticUsers},
     store::SeaOrmStore,
 };
+use oidc_verify::{Algorithm, FetchClient, IssuerConfig, JwksCache, JwksLocation, TokenVerifier};
 use public_fetch::PublicFetch;
 use sea_orm::DatabaseConnection;
 use secrecy::ExposeSecret;
 
 use super::{Clock, StartError, account_facts::MappedFacts};
 use crate::{
-    config::{self, Algorithm, Config, RsaBits},
+    config::{self, Config, RsaBits},
     sealing, secrets,
 };
 
 /// What documents of clients are asked for with.
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("connect-server/", env!("CARGO_PKG_VERSION")));
+/// How far a provider's clock may be from ours when it ends a sign-in.
+const LOGOUT_LEEWAY: Duration = Duration::from_mins(1);
 
 /// The issuer of people who are in the configuration.
 pub(crate) fn static_issuer(config: &Config) -> String {
@@ -43,7 +46,7 @@ pub(super) async fn server(
     }
     let parts = Parts {
         store: Arc::new(SeaOrmStore::new(connection)),
-        identity_sources: identity_sources(config).await?,
+        identity_sources: identity_sources(config, clock).await?,
         redirects: RedirectPolicy::new(config.allowed_hosts.clone()),
         audit: audit.clone(),
         clock: Arc::clone(clock),
@@ -66,9 +69,9 @@ fn public_documents(config: &Config) -> Result<PublicFetch, StartError> {
 pub(crate) fn key_settings(config: &Config) -> KeySettings {
     KeySettings {
         algorithm: match config.tokens.algorithm {
-            Algorithm::Es256 => SigningAlgorithm::Es256,
-            Algorithm::EdDsa => SigningAlgorithm::EdDsa,
-            Algorithm::Rs256 => SigningAlgorithm::Rs256,
+            config::Algorithm::Es256 => SigningAlgorithm::Es256,
+            config::Algorithm::EdDsa => SigningAlgorithm::EdDsa,
+            config::Algorithm::Rs256 => SigningAlgorithm::Rs256,
         },
         rsa_bits: match config.keys.rsa_bits {
             RsaBits::Bits2048 => oauth_server::RsaBits::Bits2048,
@@ -111,7 +114,7 @@ fn resource(config: &Config, service: &config::Service) -> Resource {
     }
 }
 
-async fn identity_sources(config: &Config) -> Result<Vec<IdentitySource>, StartError> {
+async fn identity_sources(config: &Config, clock: &Clock) -> Result<Vec<IdentitySource>, StartError> {
     let http = OidcUpstream::http_client().build()?;
     let mut sources = Vec::new();
     for provider in &config.identity_providers {
@@ -128,14 +131,35 @@ async fn identity_sources(config: &Config) -> Result<Vec<IdentitySource>, StartE
             scopes: provider.scopes.clone(),
             tenant_claim: provider.tenant_claim.clone(),
             hint_claims: provider.hint_claims.clone(),
+            domains: provider.domains.clone(),
+            recheck: provider.recheck,
         };
-        sources.push(IdentitySource::Oidc(OidcUpstream::new(upstream, http.clone())?));
+        let upstream = OidcUpstream::new(upstream, http.clone())?;
+        let logout = logout_verifier(provider, clock)
+            .map_err(|source| StartError::Issuer { issuer: provider.issuer.clone(), source })?;
+        sources.push(IdentitySource::Oidc(upstream.accept_logout(logout)));
     }
     if !config.static_users.is_empty() {
         let users = config.static_users.iter().map(static_user).collect();
         sources.push(IdentitySource::Static(StaticUsers::new("static", static_issuer(config), users)?));
     }
     Ok(sources)
+}
+
+/// Accepts the logout tokens of a provider. Its keys are read when the first one comes.
+fn logout_verifier(
+    provider: &config::IdentityProvider,
+    clock: &Clock,
+) -> Result<TokenVerifier, Box<dyn Error + Send + Sync>> {
+    let issuer = IssuerConfig::builder(provider.issuer.as_str())
+        .audience(provider.client_id.as_str())
+        .algorithms(Algorithm::ALL)
+        .token_types(["logout+jwt", "JWT"])
+        .leeway(LOGOUT_LEEWAY)
+        .build()?;
+    let client = FetchClient::new(reqwest::Client::builder())?;
+    let keys = JwksCache::new(client, JwksLocation::Discover(provider.issuer.clone()), Arc::clone(clock))?;
+    Ok(TokenVerifier::new(issuer, keys))
 }
 
 fn static_user(user: &config::StaticUser) -> StaticUser {

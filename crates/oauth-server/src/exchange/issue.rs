@@ -124,17 +124,27 @@ impl TokenRequest<'_> {
         what: &'static str,
         now: SystemTime,
     ) -> TokenError {
-        let revoked = match self.server.store.revoke_grant(&grant.id, now).await {
-            Ok(revoked) => revoked,
-            Err(error) => return Unavailable::from(error).into(),
-        };
-        self.server.revocations.insert(&grant.id, now);
         let reason = if what == CODE { "code_replayed" } else { "refresh_token_replayed" };
+        match self.revoke(grant, reason, now).await {
+            Ok(()) => TokenError::Replay(what),
+            Err(error) => error.into(),
+        }
+    }
+
+    /// Ends a grant with everything that was issued under it.
+    pub(super) async fn revoke(
+        &self,
+        grant: &Grant,
+        reason: &'static str,
+        now: SystemTime,
+    ) -> Result<(), Unavailable> {
+        let revoked = self.server.store.revoke_grant(&grant.id, now).await?;
+        self.server.revocations.insert(&grant.id, now);
         if revoked {
             let event = self.event(Action::TokenRevoke, Outcome::Success, grant);
             self.server.record_refusal(event.reason(reason));
         }
-        TokenError::Replay(what)
+        Ok(())
     }
 }
 

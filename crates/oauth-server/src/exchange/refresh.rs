@@ -16,9 +16,10 @@ use super::{
 };
 use crate::{
     clock::after,
-    error::Unavailable,
+    error::{Unavailable, chain},
     metadata::OFFLINE_ACCESS,
     random::Digest,
+    recheck::{self, RecheckError},
     refresh_token,
     sign_in::party_of,
     store::{Grant, RefreshToken},
@@ -32,7 +33,7 @@ impl TokenRequest<'_> {
     pub(super) async fn refresh(&self) -> Result<Response, TokenError> {
         let presented = self.form.value(REFRESH_TOKEN).ok_or(TokenError::Missing(REFRESH_TOKEN))?;
         let now = self.server.now();
-        let Some((token, grant)) = self.find(presented).await? else {
+        let Some((token, mut grant)) = self.find(presented).await? else {
             return Err(self.refuse_unknown(presented, now).await?);
         };
         if grant.client_id != self.client.id {
@@ -42,9 +43,28 @@ impl TokenRequest<'_> {
         if !holds_key(&grant, None) {
             return Err(self.deny(Action::TokenRefresh, party_of(&grant), REFRESH_TOKEN));
         }
+        if token.expires_at > now && self.is_in_force(&grant, now) {
+            grant = self.rechecked(grant, now).await?;
+        }
         match token.used_at {
             None => self.rotate(presented, &token, &grant, now).await,
             Some(used_at) => self.repeat(presented, used_at, &grant, now).await,
+        }
+    }
+
+    /// The grant of a person who may still sign in at their identity provider. When they may not, it is revoked.
+    async fn rechecked(&self, mut grant: Grant, now: SystemTime) -> Result<Grant, TokenError> {
+        match recheck::check(self.server, &grant).await {
+            Ok(identity) => {
+                grant.identity = identity.unwrap_or(grant.identity);
+                Ok(grant)
+            }
+            Err(RecheckError::Unavailable(error)) => Err(error.into()),
+            Err(error @ RecheckError::Refused(_)) => {
+                tracing::info!(request_id = self.request_id.0, error = chain(&error), "a grant ends");
+                self.revoke(&grant, "upstream_refused", now).await?;
+                Err(TokenError::Grant(REFRESH_TOKEN))
+            }
         }
     }
 

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use oidc_verify::TokenVerifier;
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClientAuthMethod, CoreErrorResponseType,
     CoreGenderClaim, CoreIdTokenVerifier, CoreJsonWebKey, CoreJweContentEncryptionAlgorithm,
@@ -17,8 +18,9 @@ use openidconnect::core::{
 };
 use openidconnect::{
     AuthType, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields,
-    EndpointMaybeSet, EndpointNotSet, EndpointSet, IdToken, IdTokenFields, IssuerUrl, Nonce,
-    PkceCodeVerifier, RedirectUrl, Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse,
+    EndpointMaybeSet, EndpointNotSet, EndpointSet, IdToken, IdTokenFields, IssuerUrl, LoginHint, Nonce,
+    NonceVerifier, OAuth2TokenResponse, PkceCodeVerifier, RedirectUrl, RefreshToken, Scope,
+    StandardErrorResponse, StandardTokenResponse, TokenResponse,
 };
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -30,6 +32,9 @@ use self::http::BoundedHttp;
 use super::{Identity, IdentityConfigError, check_id};
 
 pub use self::error::{Step, UpstreamError, UpstreamProblem};
+
+/// Asks for a refresh token.
+const OFFLINE_ACCESS: &str = "offline_access";
 
 /// How far the provider's clock may be ahead of ours.
 const LEEWAY: Duration = Duration::from_mins(1);
@@ -100,6 +105,30 @@ pub struct OidcUpstreamConfig {
     pub tenant_claim: Option<String>,
     /// Claims of the ID token to keep as [`Identity::hints`], each of at most 2 KiB.
     pub hint_claims: Vec<String>,
+    /// Domains of the e-mail addresses that belong to this provider, in lower case.
+    pub domains: Vec<String>,
+    /// Whether the provider is asked again at every refresh. It must then issue refresh tokens to this server.
+    pub recheck: bool,
+}
+
+/// What a sign-in at a provider gave.
+#[derive(Debug)]
+pub struct UpstreamSignIn {
+    /// Who it is.
+    pub identity: Identity,
+    /// The provider's handle of the sign-in (`sid`).
+    pub session: Option<String>,
+    /// The token to ask the provider again with, when [`OidcUpstreamConfig::recheck`] is set.
+    pub refresh_token: Option<SecretString>,
+}
+
+/// What a provider said when it was asked again.
+#[derive(Debug)]
+pub struct Rechecked {
+    /// Who it is by now, if the provider said so.
+    pub identity: Option<Identity>,
+    /// The token to ask with the next time, if it is another.
+    pub refresh_token: Option<SecretString>,
 }
 
 /// One OpenID Connect provider. Metadata is fetched at the first sign-in, so that a provider that is down does
@@ -108,6 +137,7 @@ pub struct OidcUpstreamConfig {
 pub struct OidcUpstream {
     config: Box<OidcUpstreamConfig>,
     discovery: Box<Discovery>,
+    logout: Option<TokenVerifier>,
 }
 
 impl OidcUpstream {
@@ -128,7 +158,35 @@ impl OidcUpstream {
         }
         let issuer = issuer_url(&config.issuer)?;
         let discovery = Discovery::new(&config.id, issuer, BoundedHttp(http));
-        Ok(Self { config: Box::new(config), discovery: Box::new(discovery) })
+        Ok(Self { config: Box::new(config), discovery: Box::new(discovery), logout: None })
+    }
+
+    /// Lets the provider end sign-ins by logout tokens that this verifier accepts (OpenID Connect Back-Channel Logout). It
+    /// must accept this provider's issuer, our client id as audience, and the types `logout+jwt` and `JWT`.
+    #[must_use]
+    pub fn accept_logout(mut self, verifier: TokenVerifier) -> Self {
+        self.logout = Some(verifier);
+        self
+    }
+
+    /// What verifies logout tokens, if the provider may send any.
+    pub(crate) fn logout(&self) -> Option<&TokenVerifier> {
+        self.logout.as_ref()
+    }
+
+    /// Whether the provider is asked again at every refresh.
+    pub(crate) fn rechecks(&self) -> bool {
+        self.config.recheck
+    }
+
+    /// Whether e-mail addresses of this domain belong to this provider.
+    pub(crate) fn has_domain(&self, domain: &str) -> bool {
+        self.config.domains.iter().any(|found| found.eq_ignore_ascii_case(domain))
+    }
+
+    /// Whether people can be told apart by the domain of their address.
+    pub(crate) fn has_domains(&self) -> bool {
+        !self.config.domains.is_empty()
     }
 
     /// The client builder to start from: redirects are not followed. Add the trust roots of a private CA to it.
@@ -152,7 +210,7 @@ impl OidcUpstream {
     }
 
     /// The URL to send the browser to. `redirect_uri` is this provider's own callback; `state`, `nonce` and the
-    /// S256 challenge belong to this one browser and sign-in (SEC-14).
+    /// S256 challenge belong to this one browser and sign-in (SEC-14). `login_hint` is the address that the person typed.
     ///
     /// # Errors
     /// When the provider cannot be reached or its metadata cannot be used.
@@ -162,19 +220,27 @@ impl OidcUpstream {
         state: &str,
         nonce: &str,
         pkce_challenge: &str,
+        login_hint: Option<&str>,
     ) -> Result<String, UpstreamError> {
         let metadata = self.discovery.metadata().await?;
         let client = self.client(&metadata);
         let redirect = self.redirect(redirect_uri)?;
         let scopes = self.config.scopes.iter().filter(|scope| *scope != "openid").cloned().map(Scope::new);
         let (state, nonce) = (CsrfToken::new(state.to_owned()), Nonce::new(nonce.to_owned()));
-        let (url, _, _) = client
+        let mut request = client
             .authorize_url(CoreAuthenticationFlow::AuthorizationCode, move || state, move || nonce)
             .add_scopes(scopes)
             .add_extra_param("code_challenge", pkce_challenge)
             .add_extra_param("code_challenge_method", "S256")
-            .set_redirect_uri(Cow::Owned(redirect))
-            .url();
+            .set_redirect_uri(Cow::Owned(redirect));
+        if let Some(hint) = login_hint {
+            request = request.set_login_hint(LoginHint::new(hint.to_owned()));
+        }
+        // OpenID Connect Core section 11: without it, the request for offline access is ignored.
+        if self.config.scopes.iter().any(|scope| scope == OFFLINE_ACCESS) {
+            request = request.add_prompt(CoreAuthPrompt::Consent);
+        }
+        let (url, _, _) = request.url();
         Ok(url.into())
     }
 
@@ -192,7 +258,7 @@ impl OidcUpstream {
         nonce: &str,
         pkce_verifier: &str,
         now: SystemTime,
-    ) -> Result<Identity, UpstreamError> {
+    ) -> Result<UpstreamSignIn, UpstreamError> {
         let metadata = self.discovery.metadata().await?;
         // Before the code goes anywhere: it may be another issuer's (RFC 9207 section 2.4).
         self.check_iss(&metadata, iss_param)?;
@@ -206,9 +272,56 @@ impl OidcUpstream {
         let answer = request.request_async(self.discovery.http()).await;
         let answer = answer.map_err(|error| UpstreamError::of_token(self.id(), error))?;
         let token = answer.id_token().ok_or_else(|| self.error(Step::Token, UpstreamProblem::NoIdToken))?;
-        let claims = self.verify(&metadata, token, &Nonce::new(nonce.to_owned()), now).await?;
-        self.check_party(&claims)?;
-        claims::identity(&self.config, &claims).map_err(|problem| self.error(Step::IdToken, problem))
+        let nonce = Nonce::new(nonce.to_owned());
+        let claims = self.verify(&metadata, token, &nonce, now).await?;
+        let refresh_token = self.config.recheck.then(|| refresh_token(&answer));
+        if refresh_token == Some(None) {
+            return Err(self.error(Step::Token, UpstreamProblem::NoRefreshToken));
+        }
+        Ok(UpstreamSignIn {
+            identity: self.identity(&claims)?,
+            session: claims::session(&claims),
+            refresh_token: refresh_token.flatten().map(SecretString::from),
+        })
+    }
+
+    /// Asks whether the person may still sign in, with the refresh token of their sign-in.
+    ///
+    /// # Errors
+    /// [`UpstreamError::is_refused`] when they may not; anything else when there is no answer to that question.
+    pub async fn recheck(
+        &self,
+        refresh_token: &SecretString,
+        subject: &str,
+        now: SystemTime,
+    ) -> Result<Rechecked, UpstreamError> {
+        let metadata = self.discovery.metadata().await?;
+        let client = self.client(&metadata);
+        let presented = RefreshToken::new(refresh_token.expose_secret().to_owned());
+        let request = client.exchange_refresh_token(&presented).map_err(|_| {
+            self.error(Step::Recheck, UpstreamProblem::Endpoint { endpoint: "token_endpoint" })
+        })?;
+        let answer = request.request_async(self.discovery.http()).await;
+        let answer = answer.map_err(|error| UpstreamError::of_token(self.id(), error))?;
+        let identity = match answer.id_token() {
+            // OpenID Connect Core section 12.2: there need not be one, and it need not have the nonce.
+            None => None,
+            Some(token) => {
+                let any = |_: Option<&Nonce>| Ok(());
+                Some(self.identity(&self.verify(&metadata, token, any, now).await?)?)
+            }
+        };
+        if identity.as_ref().is_some_and(|identity| identity.subject != subject) {
+            return Err(
+                self.error(Step::Recheck, UpstreamProblem::Refused { code: "another_subject".into() })
+            );
+        }
+        Ok(Rechecked { identity, refresh_token: self::refresh_token(&answer).map(SecretString::from) })
+    }
+
+    fn identity(&self, claims: &Claims) -> Result<Identity, UpstreamError> {
+        self.check_party(claims)?;
+        claims::identity(&self.config, claims).map_err(|problem| self.error(Step::IdToken, problem))
     }
 
     /// What the callback's `error` parameter means, once its `iss` is checked like that of a success.
@@ -226,14 +339,14 @@ impl OidcUpstream {
         if matches { Ok(()) } else { Err(self.error(Step::Callback, UpstreamProblem::MixUp)) }
     }
 
-    async fn verify(
+    async fn verify<N: NonceVerifier + Clone>(
         &self,
         metadata: &Arc<Metadata>,
         token: &UpstreamIdToken,
-        nonce: &Nonce,
+        nonce: N,
         now: SystemTime,
     ) -> Result<Claims, UpstreamError> {
-        let error = match token.claims(&self.verifier(metadata, now), nonce) {
+        let error = match token.claims(&self.verifier(metadata, now), nonce.clone()) {
             Ok(claims) => return Ok(claims.clone()),
             Err(error) => error,
         };
@@ -289,6 +402,10 @@ impl OidcUpstream {
     fn error(&self, step: Step, problem: UpstreamProblem) -> UpstreamError {
         UpstreamError::new(&self.config.id, step, problem)
     }
+}
+
+fn refresh_token(answer: &TokenAnswer) -> Option<String> {
+    answer.refresh_token().map(|token| token.secret().clone())
 }
 
 /// RFC 6901: empty would be the whole token, so at least one reference.

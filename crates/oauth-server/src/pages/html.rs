@@ -61,6 +61,8 @@ struct ChooserHtml<'a> {
     brand: &'a Brand,
     client_name: Option<String>,
     providers: &'a [Provider<'a>],
+    by_email: bool,
+    unknown: Option<&'a str>,
     form: Form<'a>,
 }
 
@@ -126,6 +128,8 @@ impl ChooserPage<'_> {
             brand: self.brand,
             client_name: self.client_name.map(|name| shown_name(Some(name))),
             providers: self.providers,
+            by_email: self.by_email,
+            unknown: self.unknown,
             form: self.form,
         };
         answer(status, &page, Forms::Redirecting)

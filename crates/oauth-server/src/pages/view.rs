@@ -87,6 +87,10 @@ pub(crate) struct ChooserPage<'a> {
     /// The client the person is signing in for.
     pub(crate) client_name: Option<&'a str>,
     pub(crate) providers: &'a [Provider<'a>],
+    /// Whether an e-mail address can say which: posts `email` then.
+    pub(crate) by_email: bool,
+    /// The address typed before, which belongs to no provider.
+    pub(crate) unknown: Option<&'a str>,
     pub(crate) form: Form<'a>,
 }
 

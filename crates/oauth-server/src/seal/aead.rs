@@ -37,8 +37,13 @@ impl AeadSealer {
     /// [`SealKeyError`] when it spells anything else.
     pub fn new(text: &SecretString) -> Result<Self, SealKeyError> {
         let bytes = key_bytes(text.expose_secret().trim()).ok_or(SealKeyError)?;
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| SealKeyError)?;
-        Ok(Self { key, id: short_id("aes", &bytes) })
+        Self::of_key(&bytes)
+    }
+
+    /// A sealer with this key of 32 bytes.
+    pub(crate) fn of_key(bytes: &[u8]) -> Result<Self, SealKeyError> {
+        let key = RandomizedNonceKey::new(&AES_256_GCM, bytes).map_err(|_| SealKeyError)?;
+        Ok(Self { key, id: short_id("aes", bytes) })
     }
 }
 

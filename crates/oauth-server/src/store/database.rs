@@ -17,6 +17,7 @@ mod migration;
 mod one_time;
 mod secrets;
 mod sessions;
+mod upstream;
 
 use std::time::Duration;
 

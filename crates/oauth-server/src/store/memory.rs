@@ -10,6 +10,7 @@ mod keys;
 mod one_time;
 mod secrets;
 mod sessions;
+mod upstream;
 
 use std::{
     collections::HashMap,
@@ -19,7 +20,7 @@ use std::{
 
 use super::{
     Activity, Client, Code, DeviceCode, DocumentRecord, Grant, Interaction, RefreshToken, SecretRecord,
-    Session, SigningKeyRecord,
+    Session, SigningKeyRecord, UpstreamToken,
 };
 use crate::random::Digest;
 
@@ -41,6 +42,7 @@ struct Tables {
     documents: HashMap<String, DocumentRecord>,
     sessions: HashMap<Digest, Session>,
     activity: HashMap<String, Activity>,
+    upstream_tokens: HashMap<String, UpstreamToken>,
 }
 
 impl MemoryStore {

@@ -18,7 +18,7 @@ async fn a_provider_that_is_down_is_transient_and_recovers() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let upstream = OidcUpstream::new(config(&format!("http://{address}")), client()).unwrap();
-    let error = upstream.begin(CALLBACK, "s", NONCE, &challenge()).await.unwrap_err();
+    let error = upstream.begin(CALLBACK, "s", NONCE, &challenge(), None).await.unwrap_err();
     assert!(error.is_transient() && error.step() == Step::Discovery, "{error}");
     assert!(
         error.source().is_some_and(|source| source.to_string().contains(&address.to_string())),

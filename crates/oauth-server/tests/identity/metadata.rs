@@ -57,7 +57,7 @@ async fn discovery_is_shared_by_those_who_wait_for_it() {
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let upstream = std::sync::Arc::clone(&upstream);
-        tasks.spawn(async move { upstream.begin(CALLBACK, "s", NONCE, &challenge()).await.is_ok() });
+        tasks.spawn(async move { upstream.begin(CALLBACK, "s", NONCE, &challenge(), None).await.is_ok() });
     }
     assert!(tasks.join_all().await.into_iter().all(|begun| begun));
     assert_eq!((provider.hits(DISCOVERY), provider.hits("/jwks")), (1, 1));
@@ -78,7 +78,7 @@ async fn metadata_of_another_issuer_or_with_foreign_endpoints_is_refused() {
         (json!({"authorization_endpoint": "javascript:alert(1)"}), "upstream_endpoint"),
     ] {
         provider.set(|provider| provider.metadata = metadata.clone());
-        let error = provider.upstream().begin(CALLBACK, "s", NONCE, &challenge()).await.unwrap_err();
+        let error = provider.upstream().begin(CALLBACK, "s", NONCE, &challenge(), None).await.unwrap_err();
         assert_eq!(error.reason(), reason, "{metadata}: {error}");
         assert!(!error.is_transient(), "{metadata}");
     }

@@ -125,6 +125,8 @@ pub(crate) fn config(issuer: &str) -> OidcUpstreamConfig {
         scopes: vec!["profile".into(), "email".into()],
         tenant_claim: None,
         hint_claims: vec![],
+        domains: vec![],
+        recheck: false,
     }
 }
 
@@ -135,7 +137,8 @@ pub(crate) fn challenge() -> String {
 
 /// Completes a sign-in as the callback of a well-behaved browser would.
 pub(crate) async fn complete(upstream: &OidcUpstream) -> Result<Identity, UpstreamError> {
-    upstream.complete(CALLBACK, CODE, None, NONCE, VERIFIER, now()).await
+    let signed_in = upstream.complete(CALLBACK, CODE, None, NONCE, VERIFIER, now()).await?;
+    Ok(signed_in.identity)
 }
 
 async fn serve(State(provider): State<Provider>, request: Request) -> Response {

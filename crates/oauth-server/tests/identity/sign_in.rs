@@ -17,7 +17,7 @@ use super::provider::{
 async fn begin_sends_the_browser_with_everything_bound() {
     let provider = Provider::start().await;
     let upstream = provider.upstream();
-    let url = upstream.begin(CALLBACK, "state-1", NONCE, &challenge()).await.unwrap();
+    let url = upstream.begin(CALLBACK, "state-1", NONCE, &challenge(), None).await.unwrap();
     let url = Url::parse(&url).unwrap();
     assert_eq!(url.as_str().split('?').next().unwrap(), format!("{}/authorize", provider.issuer));
     let query: HashMap<String, String> = url.query_pairs().into_owned().collect();

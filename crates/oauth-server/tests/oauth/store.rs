@@ -16,7 +16,8 @@ use oauth_server::{
     store::{
         Client, ClientAuthentication, ClientKeys, ClientOrigin, ClientSettings, Code, CodeRequest,
         DeviceCode, DeviceState, Grant, GrantKind, GrantType, Interaction, MemoryStore, PreviousSecret,
-        Purpose, RefreshToken, SecretMethod, SecretRecord, Stage, Store, StoreError,
+        Purpose, RefreshToken, SecretMethod, SecretRecord, Stage, Store, StoreError, UpstreamCheck,
+        UpstreamToken,
     },
 };
 use pg_fixture::PgCluster;
@@ -164,6 +165,7 @@ async fn suite(store: &dyn Store) {
     keys::rows(store).await;
     keys::rings(store).await;
     devices(store).await;
+    upstream(store).await;
     one_time(store).await;
     secrets(store).await;
     documents::documents(store).await;
@@ -402,6 +404,47 @@ async fn devices(store: &dyn Store) {
     assert_eq!(store.prune_devices(now(), 100).await.unwrap(), 0);
     assert_eq!(store.prune_devices(late, 1).await.unwrap(), 1, "a batch of one");
     assert_eq!(store.prune_devices(late, 100).await.unwrap(), 1);
+}
+
+async fn upstream(store: &dyn Store) {
+    issued(store, "u1").await;
+    issued(store, "u2").await;
+    let token = UpstreamToken {
+        grant_id: "u1".into(),
+        sealed: b"sealed".to_vec(),
+        checked_at: now(),
+        expires_at: now() + 100 * MINUTE,
+    };
+    store.insert_upstream_token(&token).await.unwrap();
+    let check = async |id, due, at| store.begin_upstream_check(id, due, at).await.unwrap();
+    let (earlier, later) = (now() - MINUTE, now() + MINUTE);
+    assert_eq!(check("unknown", now(), now()).await, UpstreamCheck::Unknown);
+    assert_eq!(check("u1", earlier, now()).await, UpstreamCheck::Recent);
+    assert_eq!(check("u1", now(), later).await, UpstreamCheck::Ask(b"sealed".to_vec()));
+    assert_eq!(check("u1", now(), later).await, UpstreamCheck::Recent, "somebody asks");
+    store.abandon_upstream_check("u1").await.unwrap();
+    assert_eq!(check("u1", now(), later).await, UpstreamCheck::Ask(b"sealed".to_vec()));
+    let hints = json!({ "groups": ["c"] }).as_object().unwrap().clone();
+    let identity = Identity { hints, tenant: None, ..grant("u1").identity };
+    store.finish_upstream_check("u1", b"next", Some(&identity)).await.unwrap();
+    store.finish_upstream_check("u1", b"last", None).await.unwrap();
+    assert_eq!(check("u1", later, later).await, UpstreamCheck::Ask(b"last".to_vec()));
+    assert_eq!(store.code(&digest("u1")).await.unwrap().unwrap().1.identity, identity);
+
+    let revoke = async |source, subject, session| {
+        let mut revoked = store.revoke_upstream(source, subject, session, now()).await.unwrap();
+        revoked.retain(|id| ["u1", "u2"].contains(&id.as_str()));
+        revoked.sort();
+        revoked
+    };
+    let subject = "auth0|x/é";
+    assert!(revoke("other", subject, None).await.is_empty());
+    assert!(revoke("idp", "somebody else", None).await.is_empty());
+    assert!(revoke("idp", subject, Some("another")).await.is_empty());
+    assert_eq!(revoke("idp", subject, Some("session")).await, ["u1", "u2"]);
+    assert!(revoke("idp", subject, None).await.is_empty(), "they are revoked already");
+    assert_eq!(store.prune_upstream_tokens(now(), 100).await.unwrap(), 0);
+    assert_eq!(store.prune_upstream_tokens(now() + 100 * MINUTE, 100).await.unwrap(), 1);
 }
 
 async fn one_time(store: &dyn Store) {

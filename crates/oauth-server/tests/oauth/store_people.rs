@@ -76,6 +76,7 @@ fn session(cookie: &str) -> Session {
 
 async fn suite(store: &dyn Store) {
     sessions(store).await;
+    ended_upstream(store).await;
     full_of_sessions(store).await;
     activity(store).await;
     grants_of_people(store).await;
@@ -116,6 +117,32 @@ async fn sessions(store: &dyn Store) {
 }
 
 /// What people begin is bounded, and what is over is deleted in batches.
+/// The identity provider ends sign-ins: those of one session there, or all of a person.
+async fn ended_upstream(store: &dyn Store) {
+    for (id, subject, upstream) in [("v", "ada", "one"), ("w", "ada", "two"), ("x", "ben", "one")] {
+        store.insert_interaction(&interaction(id), 100).await.unwrap();
+        let upstream_session = Some(upstream.into());
+        let begun = Session { upstream_session, identity: identity(subject), ..session(id) };
+        let started = NewSession { session: &begun, replaces: None, capacity: 100 };
+        assert!(store.complete_page(id, &digest("sign-in"), &started, now(), &yes).await.unwrap());
+    }
+    let left = async || {
+        let mut left = Vec::new();
+        for id in ["v", "w", "x"] {
+            left.extend(store.session(&digest(id)).await.unwrap().map(|_| id));
+        }
+        left
+    };
+    let subject = identity("ada").subject;
+    store.revoke_upstream("other", &subject, None, now()).await.unwrap();
+    assert_eq!(left().await, ["v", "w", "x"]);
+    store.revoke_upstream("idp", &subject, Some("one"), now()).await.unwrap();
+    assert_eq!(left().await, ["w", "x"]);
+    store.revoke_upstream("idp", &subject, None, now()).await.unwrap();
+    assert_eq!(left().await, ["x"]);
+    assert!(store.end_session(&digest("x"), &yes).await.unwrap());
+}
+
 async fn full_of_sessions(store: &dyn Store) {
     for minute in 0..4 {
         let id = format!("full{minute}");

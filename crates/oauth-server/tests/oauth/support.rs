@@ -370,9 +370,10 @@ impl Answer {
         value
     }
 
-    /// The hidden fields of the page's form.
+    /// The hidden fields of the page's first form.
     pub(crate) fn hidden(&self) -> Vec<(String, String)> {
-        let inputs = self.body.split("<input type=\"hidden\" ").skip(1);
+        let (form, _) = self.body.split_once("</form>").unwrap();
+        let inputs = form.split("<input type=\"hidden\" ").skip(1);
         let attribute = |input: &str, name: &str| {
             let start = format!("{name}=\"");
             input.split_once(&start).unwrap().1.split_once('"').unwrap().0.to_owned()

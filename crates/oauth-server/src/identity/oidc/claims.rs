@@ -11,6 +11,7 @@ use crate::identity::Identity;
 
 const MAX_SUBJECT: usize = 1024;
 const MAX_TENANT: usize = 256;
+const MAX_SESSION: usize = 512;
 const MAX_DISPLAY: usize = 200;
 /// Hints travel in every access token, and so in a header of every call.
 const MAX_HINT: usize = 2048;
@@ -47,6 +48,12 @@ pub(crate) fn subject(subject: &str) -> Result<&str, UpstreamProblem> {
         return Err(UpstreamProblem::Subject);
     }
     Ok(subject)
+}
+
+/// The provider's handle of the sign-in, if it is one that can be kept.
+pub(super) fn session(claims: &Claims) -> Option<String> {
+    let session = claims.additional_claims().members.get("sid").and_then(Value::as_str);
+    session.filter(|session| !session.is_empty() && session.len() <= MAX_SESSION).map(str::to_owned)
 }
 
 /// The tenant at this JSON pointer.

@@ -26,6 +26,8 @@ pub enum Step {
     Token,
     /// Verifying the ID token.
     IdToken,
+    /// Asking again whether the person may sign in.
+    Recheck,
 }
 
 impl fmt::Display for Step {
@@ -36,6 +38,7 @@ impl fmt::Display for Step {
             Self::Callback => "callback",
             Self::Token => "token",
             Self::IdToken => "id_token",
+            Self::Recheck => "recheck",
         })
     }
 }
@@ -95,6 +98,11 @@ pub enum UpstreamProblem {
     /// The token answer holds no ID token, or something that is none.
     #[error("the token answer holds no readable ID token: check that the openid scope is allowed")]
     NoIdToken,
+    /// No refresh token, although people are to be rechecked.
+    #[error(
+        "the token answer holds no refresh token: allow it there and add offline_access to scopes, or set recheck = false"
+    )]
+    NoRefreshToken,
     /// The ID token is not signed by a published key with an accepted algorithm.
     #[error("the ID token's signature is not by a published key and an accepted asymmetric algorithm")]
     Signature,
@@ -178,6 +186,7 @@ impl UpstreamError {
             UpstreamProblem::Refused { .. } => "upstream_refused",
             UpstreamProblem::MixUp => "upstream_mix_up",
             UpstreamProblem::NoIdToken => "id_token_missing",
+            UpstreamProblem::NoRefreshToken => "upstream_no_refresh_token",
             UpstreamProblem::Signature => "id_token_signature",
             UpstreamProblem::Issuer => "id_token_issuer",
             UpstreamProblem::Audience => "id_token_audience",

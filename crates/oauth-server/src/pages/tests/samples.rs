@@ -111,8 +111,15 @@ pub(super) fn chooser() -> Response {
         Provider { id: "staff", label: "Acme staff" },
         Provider { id: "partners", label: "Partner companies" },
     ];
-    ChooserPage { brand: &BRAND, client_name: Some("Claude Code"), providers: &providers, form: FORM }
-        .respond(StatusCode::OK)
+    ChooserPage {
+        brand: &BRAND,
+        client_name: Some("Claude Code"),
+        providers: &providers,
+        by_email: true,
+        unknown: Some("ada@nowhere.example"),
+        form: FORM,
+    }
+    .respond(StatusCode::OK)
 }
 
 pub(super) fn error(remedy: Option<&str>, reference: Option<&str>) -> Response {

@@ -6,6 +6,7 @@ mod documents;
 mod key_ring;
 mod people;
 mod purposes;
+mod upstream;
 
 use sea_orm_migration::{prelude::*, schema};
 
@@ -27,6 +28,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(key_ring::Ring),
         Box::new(documents::Documents),
         Box::new(people::People),
+        Box::new(upstream::Upstream),
     ]
 }
 

@@ -1,0 +1,72 @@
+//! What is kept of an identity provider's tokens, so that it can be asked again.
+
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::identity::Identity;
+
+/// Keeps the providers' refresh tokens, sealed.
+#[async_trait]
+pub trait UpstreamStore: Send + Sync + 'static {
+    /// Keeps the token for a grant that is about to be made.
+    async fn insert_upstream_token(&self, token: &UpstreamToken) -> Result<(), StoreError>;
+
+    /// The token of a grant that was last looked at before or at `due`, which then counts as looked at `now`. Only the
+    /// first of several calls gets it.
+    async fn begin_upstream_check(
+        &self,
+        grant_id: &str,
+        due: SystemTime,
+        now: SystemTime,
+    ) -> Result<UpstreamCheck, StoreError>;
+
+    /// Replaces the token of a grant, and what the provider says about the person if it said so again.
+    async fn finish_upstream_check(
+        &self,
+        grant_id: &str,
+        sealed: &[u8],
+        identity: Option<&Identity>,
+    ) -> Result<(), StoreError>;
+
+    /// Makes a check due again that gave no answer.
+    async fn abandon_upstream_check(&self, grant_id: &str) -> Result<(), StoreError>;
+
+    /// Revokes every grant of this identity source in force at `now` and ends the browser sessions: those of a subject, or if
+    /// a session is named those of that session. Gives the identifiers of the grants.
+    async fn revoke_upstream(
+        &self,
+        source: &str,
+        subject: &str,
+        session: Option<&str>,
+        now: SystemTime,
+    ) -> Result<Vec<String>, StoreError>;
+
+    /// Deletes at most `batch` tokens whose grant is over at `now`. Gives how many.
+    async fn prune_upstream_tokens(&self, now: SystemTime, batch: u64) -> Result<u64, StoreError>;
+}
+
+/// A refresh token of an identity provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamToken {
+    /// The grant it belongs to.
+    pub grant_id: String,
+    /// The token, sealed.
+    pub sealed: Vec<u8>,
+    /// When the provider was last asked.
+    pub checked_at: SystemTime,
+    /// When the grant ends.
+    pub expires_at: SystemTime,
+}
+
+/// What there is to ask the provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamCheck {
+    /// This token, by this caller.
+    Ask(Vec<u8>),
+    /// Nothing: it was asked a moment ago.
+    Recent,
+    /// There is no token for this grant.
+    Unknown,
+}
