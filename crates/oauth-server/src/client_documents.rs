@@ -10,6 +10,7 @@ mod copies;
 mod document;
 mod error;
 mod flights;
+mod keys;
 mod url;
 
 use std::{
@@ -32,6 +33,7 @@ use copies::Copies;
 use flights::Flights;
 
 pub(crate) use error::DocumentError;
+pub(crate) use keys::PublishedKeys;
 pub(crate) use url::DocumentUrl;
 
 const MAX_DOCUMENT: usize = 5 * 1024;
@@ -212,7 +214,7 @@ impl Shared {
     }
 
     async fn read(&self, url: &DocumentUrl, is_known: bool, now: SystemTime) -> Result<Copy, DocumentError> {
-        self.attempts.begin(url, is_known)?;
+        self.attempts.begin(url.url(), is_known)?;
         let limits =
             FetchLimits { max_bytes: MAX_DOCUMENT, total: TOTAL, idle: IDLE, lifetime: SHORTEST..=LONGEST };
         let document = self.fetch.fetch(url.url(), &limits, now).await?;
@@ -233,6 +235,13 @@ impl Copy {
         let client = document::read(url, record.body.as_bytes(), record.fetched_at)?;
         Ok(Self { client, record })
     }
+}
+
+/// The client that this document at the URL `client_id` describes, read at `now`: none when it breaks a rule.
+#[must_use]
+pub fn described_client(client_id: &str, document: &[u8], now: SystemTime) -> Option<Client> {
+    let url = DocumentUrl::parse(client_id, false).ok()?;
+    document::read(&url, document, now).ok()
 }
 
 /// The host that vouches for a client by publishing the document about it.

@@ -152,7 +152,7 @@ pub use assertions::{
 };
 pub use client_address::ClientAddress;
 pub use client_authn::keys::ClientKeysProblem;
-pub use client_documents::DocumentTrust;
+pub use client_documents::{DocumentTrust, described_client};
 pub use clock::Clock;
 pub use config::{
     ConfigProblem, ConfigProblems, DeviceClients, KeySettings, OAuthConfig, Resource, RsaBits, ScopeText,

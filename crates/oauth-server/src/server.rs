@@ -25,8 +25,8 @@ use crate::{
     agreement,
     assertions::Assertions,
     authorize, callback,
-    client_authn::keys::{ClientKeysSource, NoPublishedKeys},
-    client_documents::ClientDocuments,
+    client_authn::keys::ClientKeysSource,
+    client_documents::{ClientDocuments, PublishedKeys},
     clock::{Clock, before},
     config::{ConfigProblems, OAuthConfig},
     consent, device,
@@ -213,6 +213,7 @@ impl OAuthServer {
         let assertions = Assertions::new(&config)?;
         let machine_tokens = by_client(config.machine_tokens_per_minute);
         let introspections = by_client(config.introspections_per_minute);
+        let client_keys = Box::new(PublishedKeys::new(Arc::clone(&fetch), Arc::clone(&clock)));
         let client_documents = ClientDocuments::new(&config, fetch, Arc::clone(&store), Arc::clone(&clock));
         Ok(Self(Arc::new(Server {
             config,
@@ -233,7 +234,7 @@ impl OAuthServer {
             machine_tokens,
             introspections,
             device_attempts: device::Attempts::new(),
-            client_keys: Box::new(NoPublishedKeys),
+            client_keys,
             account_facts,
         })))
     }

@@ -19,6 +19,7 @@ use oauth_server::{
     seal::Sealing,
     store::MemoryStore,
 };
+use public_fetch::PublicFetch;
 use secrecy::SecretString;
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt as _;
@@ -70,6 +71,7 @@ impl Server {
             randomness: Arc::new(SystemRandomness),
             sealing: Sealing::unsealed(),
             account_facts: None,
+            fetch: Arc::new(PublicFetch::builder().build().expect("a client")),
         };
         let server = runtime.block_on(OAuthServer::new(config, parts)).expect("a server");
         Self { runtime, router: server.router() }

@@ -55,16 +55,6 @@ pub(crate) trait ClientKeysSource: Send + Sync + 'static {
     async fn keys(&self, uri: &str, anew: bool) -> Result<Arc<KeySet>, ClientKeysUnavailable>;
 }
 
-/// Reads nothing.
-pub(crate) struct NoPublishedKeys;
-
-#[async_trait]
-impl ClientKeysSource for NoPublishedKeys {
-    async fn keys(&self, _uri: &str, _anew: bool) -> Result<Arc<KeySet>, ClientKeysUnavailable> {
-        Err(ClientKeysUnavailable("keys by jwks_uri are not read here".into()))
-    }
-}
-
 /// The keys of a client, newer ones if it is asked `anew`.
 pub(super) async fn of(
     source: &dyn ClientKeysSource,

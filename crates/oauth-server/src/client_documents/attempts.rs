@@ -5,9 +5,9 @@ use std::{
     num::NonZeroU32,
 };
 
+use ::url::Url;
 use limits::{Limited, RateLimit};
 
-use super::url::DocumentUrl;
 use crate::client_address::ClientAddress;
 
 /// Documents that one address may have fetched: at once, and a minute.
@@ -41,9 +41,9 @@ impl Attempts {
 
     /// Counts a fetch. A document that could be had before is not kept from being renewed by what strangers ask of its
     /// host.
-    pub(super) fn begin(&self, url: &DocumentUrl, is_known: bool) -> Result<(), Limited> {
+    pub(super) fn begin(&self, url: &Url, is_known: bool) -> Result<(), Limited> {
         self.urls.check(url)?;
-        if is_known { Ok(()) } else { self.hosts.check(url.host()) }
+        if is_known { Ok(()) } else { self.hosts.check(url.host_str()) }
     }
 }
 

@@ -2,11 +2,15 @@
 
 use std::{collections::BTreeSet, time::SystemTime};
 
+use ::url::Url;
+use oidc_verify::CLIENT_ASSERTION_ALGORITHMS;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::url::DocumentUrl;
-use crate::store::{Client, ClientAuthentication, ClientOrigin, ClientSettings, GrantType};
+use crate::store::{
+    Client, ClientAuthentication, ClientKeys, ClientOrigin, ClientSettings, GrantType, PRIVATE_KEY_JWT,
+};
 
 const MAX_REDIRECTS: usize = 32;
 const MAX_NAME: usize = 128;
@@ -26,9 +30,13 @@ pub(crate) enum Invalid {
     #[error("it has a client secret, which a public document cannot keep")]
     Secret,
     #[error(
-        "its token_endpoint_auth_method is not none: a shared secret or a certificate cannot be used here"
+        "its token_endpoint_auth_method is neither none nor private_key_jwt: a shared secret or a certificate cannot be used here"
     )]
     Authentication,
+    #[error("private_key_jwt needs a usable jwks of public keys, or an https jwks_uri, and not both")]
+    Keys,
+    #[error("its token_endpoint_auth_signing_alg is not one that this server takes")]
+    SigningAlgorithm,
     #[error("its grant_types lacks authorization_code")]
     GrantTypes,
     #[error("its response_types lacks code")]
@@ -42,6 +50,9 @@ struct Members {
     client_name: Option<String>,
     redirect_uris: Option<Vec<String>>,
     token_endpoint_auth_method: Option<String>,
+    token_endpoint_auth_signing_alg: Option<String>,
+    jwks: Option<Map<String, Value>>,
+    jwks_uri: Option<String>,
     grant_types: Option<Vec<String>>,
     response_types: Option<Vec<String>>,
     client_secret: Option<Value>,
@@ -59,9 +70,9 @@ pub(super) fn read(url: &DocumentUrl, body: &[u8], now: SystemTime) -> Result<Cl
     if members.client_id.as_deref() != Some(url.as_str()) {
         return Err(Invalid::ClientId);
     }
-    let name =
-        members.client_name.filter(|name| !name.trim().is_empty() && name.chars().nth(MAX_NAME).is_none());
-    let redirect_uris = members.redirect_uris.unwrap_or_default();
+    let is_name = |name: &&String| !name.trim().is_empty() && name.chars().nth(MAX_NAME).is_none();
+    let name = members.client_name.as_ref().filter(is_name).ok_or(Invalid::Name)?;
+    let redirect_uris = members.redirect_uris.as_deref().unwrap_or_default();
     if redirect_uris.is_empty() || redirect_uris.len() > MAX_REDIRECTS {
         return Err(Invalid::Redirects);
     }
@@ -70,22 +81,44 @@ pub(super) fn read(url: &DocumentUrl, body: &[u8], now: SystemTime) -> Result<Cl
     }
     Ok(Client {
         id: url.as_str().to_owned(),
-        name: Some(name.ok_or(Invalid::Name)?),
-        authentication: authentication(members.token_endpoint_auth_method.as_deref())?,
-        redirect_uris,
+        name: Some(name.clone()),
+        authentication: authentication(url, &members)?,
+        redirect_uris: redirect_uris.to_vec(),
         grant_types: grant_types(members.grant_types.as_deref(), members.response_types.as_deref())?,
         origin: ClientOrigin::Document,
-        settings: ClientSettings::default(),
+        settings: ClientSettings {
+            token_endpoint_auth_signing_alg: members.token_endpoint_auth_signing_alg,
+            ..ClientSettings::default()
+        },
         registered_at: now,
         first_used_at: None,
     })
 }
 
 /// An absent method is `none`, as in a registration: a document can hold no secret.
-fn authentication(method: Option<&str>) -> Result<ClientAuthentication, Invalid> {
-    match method {
+fn authentication(url: &DocumentUrl, members: &Members) -> Result<ClientAuthentication, Invalid> {
+    match members.token_endpoint_auth_method.as_deref() {
         None | Some("none") => Ok(ClientAuthentication::None),
+        Some(PRIVATE_KEY_JWT) => keys(url, members).map(ClientAuthentication::PrivateKeyJwt),
         Some(_) => Err(Invalid::Authentication),
+    }
+}
+
+fn keys(url: &DocumentUrl, members: &Members) -> Result<ClientKeys, Invalid> {
+    let algorithm = members.token_endpoint_auth_signing_alg.as_deref();
+    if algorithm.is_some_and(|algorithm| !CLIENT_ASSERTION_ALGORITHMS.contains(&algorithm)) {
+        return Err(Invalid::SigningAlgorithm);
+    }
+    match (&members.jwks, &members.jwks_uri) {
+        (Some(jwks), None) => ClientKeys::inline(json!(jwks).to_string()).map_err(|_| Invalid::Keys),
+        // Plain http only for keys of a document that came that way: on loopback.
+        (None, Some(uri)) => match Url::parse(uri) {
+            Ok(at) if at.scheme() == "https" || at.scheme() == url.url().scheme() => {
+                Ok(ClientKeys::Uri(uri.clone()))
+            }
+            _ => Err(Invalid::Keys),
+        },
+        (None, None) | (Some(_), Some(_)) => Err(Invalid::Keys),
     }
 }
 

@@ -24,23 +24,23 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Harness, ORIGIN, REDIRECT, basic, form_request, redeem_params, with};
 
-const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// A client's key pair.
-struct Signer(EcdsaKeyPair);
+pub(crate) struct Signer(EcdsaKeyPair);
 
 impl Signer {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())
     }
 
-    fn jwks(&self) -> Value {
+    pub(crate) fn jwks(&self) -> Value {
         let (x, y) = self.0.public_key().as_ref()[1..].split_at(32);
         let [x, y] = [x, y].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part));
         json!({ "keys": [{ "kty": "EC", "crv": "P-256", "kid": "1", "x": x, "y": y }] })
     }
 
-    fn sign(&self, header: &Value, claims: &Value) -> String {
+    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         let [header, claims] = [header, claims].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string()));
         let signed = format!("{header}.{claims}");
         let signature = self.0.sign(&SystemRandom::new(), signed.as_bytes()).unwrap();
@@ -48,7 +48,7 @@ impl Signer {
     }
 
     /// An assertion that passes, with these claims instead.
-    fn assertion(&self, harness: &Harness, client: &str, changes: &Value) -> String {
+    pub(crate) fn assertion(&self, harness: &Harness, client: &str, changes: &Value) -> String {
         static IDS: AtomicU64 = AtomicU64::new(0);
         let id = IDS.fetch_add(1, Ordering::Relaxed).to_string();
         let now = harness.now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();

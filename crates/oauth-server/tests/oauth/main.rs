@@ -9,6 +9,7 @@ mod client_authn;
 mod concurrency;
 mod device;
 mod discovery;
+mod document_keys;
 mod documents;
 mod flow;
 mod hostile;
