@@ -81,10 +81,26 @@ impl McpClient {
     /// # Errors
     /// When any step of it fails.
     pub async fn sign_in(url: &str, username: &str, password: &str) -> Result<Self, ClientError> {
+        Self::sign_in_as(None, url, username, password).await
+    }
+
+    /// The same without registering, when there is an identifier already.
+    ///
+    /// # Errors
+    /// When any step of it fails.
+    pub async fn sign_in_as(
+        client_id: Option<&str>,
+        url: &str,
+        username: &str,
+        password: &str,
+    ) -> Result<Self, ClientError> {
         let http = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
         let url: Url = url.parse().map_err(|_| protocol("the server's address", url))?;
         let metadata = discover(&http, &url).await?;
-        let client_id = register(&http, &metadata).await?;
+        let client_id = match client_id {
+            Some(known) => known.to_owned(),
+            None => register(&http, &metadata).await?,
+        };
         let verifier = random()?;
         let state = random()?;
         let challenge = digest::digest(&digest::SHA256, verifier.as_bytes());
