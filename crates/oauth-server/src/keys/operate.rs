@@ -105,6 +105,8 @@ pub async fn rotate(
         return Err(KeyError::TooMany);
     }
     let activates_at = match activation {
+        // Nobody waits for the first one.
+        _ if !states.contains(&KeyState::Current) => now,
         Activation::Overlapping => Due::Age.activates_at(now),
         Activation::AtOnce => after(now, AT_ONCE),
     };

@@ -227,6 +227,9 @@ async fn an_operator_rotates_and_withdraws() {
     let kids: Vec<_> = list(&store, &sealing, now).await.unwrap();
     let of = |kid: &str| kids.iter().find(|report| report.kid == kid).unwrap().state;
     assert_eq!((of(&waiting), of(&instead)), (KeyState::Revoked, KeyState::Next));
+    let alone = MemoryStore::default();
+    super::rotate(&alone, &settings, &sealing, Activation::Overlapping, &yes, now).await.unwrap();
+    assert_eq!(list(&alone, &sealing, now).await.unwrap()[0].activates_at, now, "the first signs at once");
     let unknown = revoke(&store, &settings, &sealing, "nobody", &yes, now).await;
     assert!(matches!(unknown, Err(KeyError::Unknown { .. })));
 }
