@@ -69,6 +69,7 @@ fn client(index: usize, now: SystemTime) -> Client {
         settings: ClientSettings::default(),
         registered_at: now,
         first_used_at: None,
+        registration_token: None,
     }
 }
 

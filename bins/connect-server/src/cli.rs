@@ -2,6 +2,7 @@
 
 mod change;
 mod check;
+mod client;
 mod error;
 mod health;
 mod keys;
@@ -61,6 +62,9 @@ enum Command {
     /// List the signing keys, make the next one, or withdraw one.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Read or change who may ask for tokens.
+    #[command(subcommand)]
+    Client(client::ClientCommand),
     /// Bring the database's tables up to date.
     Migrate {
         /// Make the database that of a server with another `public_url`. Everybody signs in again.
@@ -121,6 +125,7 @@ fn dispatch(
         Command::Mapping(command) => block_on(mapping::run(config()?, command)),
         Command::Keys(command) => block_on(keys::run(config()?, command)),
         Command::Migrate { new_public_url } => block_on(migrate(config()?, new_public_url)),
+        Command::Client(command) => block_on(client::run(config()?, command)),
         Command::Healthcheck => block_on(health::run(config()?)),
     }
 }

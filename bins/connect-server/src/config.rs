@@ -1,6 +1,7 @@
 //! The configuration of connect-server: what may be set, what it means, and what must hold together.
 
 mod example;
+mod operator_clients;
 mod read;
 mod values;
 
@@ -19,6 +20,7 @@ use serde_json::{Map, Value};
 use settings::{Document, KeyReference, Problems, Secret};
 
 pub use example::EXAMPLE;
+pub use operator_clients::{Client, ClientDescription, ClientMethod, GrantTypeName};
 pub use values::{
     Algorithm, DatabaseUrl, DeviceClients, Origin, PublicUrl, RsaBits, ServicePath, Slug, UpstreamUrl,
 };
@@ -59,6 +61,8 @@ pub struct Config {
     pub static_users: Vec<StaticUser>,
     /// Issuers whose own tokens the gateway accepts.
     pub trusted_issuers: Vec<TrustedIssuer>,
+    /// Clients that the operator registers.
+    pub operator_clients: Vec<Client>,
     /// Services behind the gateway.
     pub services: Vec<Service>,
     /// Which clients may connect.

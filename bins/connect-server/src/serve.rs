@@ -3,6 +3,7 @@
 mod account_facts;
 mod authorization;
 mod background;
+mod clients;
 mod disabled;
 mod possession;
 mod private;
@@ -62,6 +63,14 @@ pub enum StartError {
     /// The authorization server.
     #[error(transparent)]
     OAuth(#[from] oauth_server::StartError),
+    /// A client of the configuration.
+    #[error("client {id:?} of the configuration cannot be used: {why}")]
+    Client {
+        /// The client.
+        id: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The brand.
     #[error("brand cannot be used")]
     Brand(#[from] oauth_server::BrandError),

@@ -201,3 +201,125 @@ fn a_database_is_of_one_public_url() {
     assert!(words.contains("belonged to https://connect.example.com"), "{words}");
     assert!(!check(path).contains("the store belongs"));
 }
+
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn a_client_is_added_shown_given_a_new_secret_and_removed() {
+    let folder = folder();
+    let path = folder.path();
+    let added = json(&said(
+        path,
+        &[
+            "client",
+            "add",
+            "--json",
+            "--id",
+            "nightly",
+            "--name",
+            "Nightly report",
+            "--grant-type",
+            "client_credentials",
+            "--tenant",
+            "acme",
+            "--hint",
+            "team=[\"research\"]",
+            "--service",
+            "platform",
+            "--scope",
+            "platform",
+            "--refresh-replay",
+            "5",
+        ],
+    ));
+    let secret = added["client_secret"].as_str().unwrap().to_owned();
+    assert_eq!(secret.len(), 43);
+    assert_eq!(added["settings"]["resources"][0], "https://connect.example.com/mcp/platform");
+    assert_eq!(added["settings"]["hints"]["team"][0], "research");
+    let shown = said(path, &["client", "show", "nightly", "--json"]);
+    assert_eq!(json(&shown)["authentication"], "client_secret_basic");
+    assert!(!shown.contains(&secret));
+
+    let replaced = json(&said(path, &["client", "secret", "nightly", "--overlap", "1h", "--json"]));
+    assert_ne!(replaced["client_secret"], secret);
+    let ends_at = replaced["old_secret_ends_at"].as_u64().unwrap();
+    assert!(ends_at >= replaced["registered_at"].as_u64().unwrap() + 3600);
+
+    assert!(
+        said(path, &["client", "list"]).contains("nightly\toperator\tclient_secret_basic\tNightly report")
+    );
+    assert_eq!(json(&said(path, &["client", "list", "--json"])).as_array().unwrap().len(), 1);
+    assert_eq!(said(path, &["client", "remove", "nightly"]), "removed nightly and revoked 0 grant(s)\n");
+    let gone = run(path, &["client", "show", "nightly"]);
+    assert_eq!(gone.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&gone.stderr).contains("there is no client \"nightly\""));
+
+    let audit = fs::read_to_string(path.join("audit.jsonl")).unwrap();
+    for verb in ["client_add", "client_secret", "client_remove"] {
+        assert!(audit.contains(verb), "{verb}: {audit}");
+    }
+    assert!(!audit.contains(&secret));
+}
+
+/// SEC-39: clients of hosts that are not listed, public ones with their own tokens, ids that are taken or URLs, private keys -> exit code 1, nothing is added
+#[test]
+fn a_client_that_cannot_work_is_not_added() {
+    let folder = folder();
+    let path = folder.path();
+    let configured = format!(
+        "{CONFIG}[[client]]\nid = \"ours\"\nauthentication = \"none\"\nredirect_uris = [\"https://claude.ai/a\"]\n\
+         grant_types = [\"authorization_code\"]\n"
+    );
+    fs::write(path.join("connect.toml"), configured).unwrap();
+    fs::write(path.join("private.json"), r#"{"keys":[{"kty":"oct","k":"c2VjcmV0"}]}"#).unwrap();
+    let cases: [(&[&str], &str); 8] = [
+        (&["--redirect-uri", "https://evil.example/"], "is not allowed (not_listed)"),
+        (&[], "go together"),
+        (
+            &["--grant-type", "client_credentials", "--authentication", "none"],
+            "needs a client that authenticates",
+        ),
+        (&["--id", "https://claude.ai/x", "--grant-type", "client_credentials"], "is not 1 to 128 letters"),
+        (&["--id", "ours", "--grant-type", "client_credentials"], "there is a client \"ours\" already"),
+        (&["--grant-type", "client_credentials", "--service", "nothing"], "services: found \"nothing\""),
+        (
+            &["--grant-type", "client_credentials", "--authentication", "private_key_jwt"],
+            "both or neither of jwks and jwks_uri",
+        ),
+        (
+            &["--authentication", "private_key_jwt", "--jwks", "private.json"],
+            "holds a private or symmetric key",
+        ),
+    ];
+    for (arguments, expected) in cases {
+        let refused = run(path, &[&["client", "add"], arguments].concat());
+        let words = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}: {words}");
+        assert!(words.contains(expected), "{arguments:?}: {words}");
+        assert!(!words.contains("c2VjcmV0"));
+    }
+    let all = json(&said(path, &["client", "list", "--json"]));
+    assert_eq!(all.as_array().unwrap().len(), 1);
+    assert_eq!(all[0]["origin"], "configuration");
+    let kept = run(path, &["client", "remove", "ours"]);
+    assert!(String::from_utf8_lossy(&kept.stderr).contains("is in the configuration"));
+}
+
+#[test]
+fn a_token_that_lets_clients_register_is_made_listed_and_revoked() {
+    let folder = folder();
+    let path = folder.path();
+    let made = json(&said(path, &["client", "token", "add", "--label", "ci", "--uses", "3", "--json"]));
+    let plain = made["token"].as_str().unwrap();
+    assert_eq!((plain.len(), made["uses_left"].as_u64()), (43, Some(3)));
+    let listed = said(path, &["client", "token", "list", "--json"]);
+    assert!(!listed.contains(plain));
+    assert_eq!(json(&listed)[0]["label"], "ci");
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(said(path, &["client", "token", "revoke", id]), format!("revoked {id}\n"));
+    assert_eq!(said(path, &["client", "token", "list"]), "");
+    assert_eq!(run(path, &["client", "token", "revoke", id]).status.code(), Some(1));
+    assert_eq!(run(path, &["client", "token", "add", "--uses", "0"]).status.code(), Some(2));
+}

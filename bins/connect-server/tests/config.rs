@@ -190,3 +190,62 @@ fn sealing_keys_are_references_and_rotation_is_bounded() {
         .replace("sqlite:connect.db\"", "sqlite:connect.db\"\npassword = { kms = \"x\" }");
     assert!(read(&password, &[]).map(drop).unwrap_err().contains("database.password: found an unknown kind"));
 }
+
+const CLIENT: &str = r#"
+[[client]]
+id = "nightly"
+authentication = "client_secret_basic"
+secret = { env = "NIGHTLY_SECRET" }
+grant_types = ["client_credentials"]
+tenant = "acme"
+hints = { team = ["research"] }
+services = ["platform"]
+scopes = ["platform"]
+refresh_replay = "0s"
+dpop_bound_access_tokens = true
+[[client]]
+id = "agent"
+authentication = "private_key_jwt"
+jwks = { keys = [{ kty = "OKP", crv = "Ed25519", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }] }
+grant_types = ["authorization_code", "jwt-bearer"]
+redirect_uris = ["https://claude.ai/a"]
+"#;
+
+#[test]
+fn clients_of_the_operator_are_read() {
+    let config = read(&format!("{GOOD}{CLIENT}"), &[("NIGHTLY_SECRET", "s")]).unwrap();
+    let [nightly, agent] = config.operator_clients.as_slice() else {
+        panic!("{:?}", config.operator_clients)
+    };
+    assert!(nightly.secret.is_some() && nightly.description.dpop_bound_access_tokens);
+    assert_eq!(nightly.description.hints["team"][0], "research");
+    assert_eq!(nightly.description.services, ["platform"]);
+    assert_eq!(agent.description.grant_types.len(), 2);
+    assert!(!format!("{config:?}").contains("NIGHTLY_SECRET"));
+}
+
+/// SEC-39: two clients with one id, private keys, keys and a secret that do not fit the authentication -> not started
+#[test]
+fn clients_that_cannot_be_meant_are_refused_with_their_key() {
+    let private = "{ kty = \"oct\", k = \"hunter2\" }";
+    let cases = [
+        (CLIENT.replace("\"agent\"", "\"nightly\""), "client: found \"nightly\" twice"),
+        (CLIENT.replace("client_secret_basic", "password"), "client[0].authentication: found \"password\""),
+        (CLIENT.replace("client_secret_basic", "none"), "client[0].secret: found a secret"),
+        (CLIENT.replace("secret = { env", "# { env"), "client[0].secret: found nothing"),
+        (CLIENT.replace("{ env = \"NIGHTLY_SECRET\" }", "\"hunter2\""), "client[0].secret"),
+        (CLIENT.replace("\"client_credentials\"", "\"password\""), "client[0].grant_types"),
+        (CLIENT.replace("\"0s\"", "\"10m\""), "client[0].refresh_replay: found 600 seconds"),
+        (CLIENT.replace("jwks =", "jwks_uri ="), "client[1].jwks_uri"),
+        (CLIENT.replace("private_key_jwt", "none"), "client[1].jwks: found keys"),
+        (
+            CLIENT.replace("keys = [{ kty", &format!("keys = [{private}, {{ kty")),
+            "client[1].jwks: found one that holds a private",
+        ),
+    ];
+    for (clients, expected) in cases {
+        let problems = read(&format!("{GOOD}{clients}"), &[("NIGHTLY_SECRET", "s")]).map(drop).unwrap_err();
+        assert!(problems.contains(expected), "expected {expected:?} in:\n{problems}");
+        assert!(!problems.contains("hunter2"), "{problems}");
+    }
+}

@@ -21,7 +21,7 @@ use crate::{
     params::Params,
     random::Digest,
     server::Server,
-    store::{Client, CodeRequest, Purpose},
+    store::{Client, CodeRequest, GrantType, Purpose},
 };
 
 const MAX_QUERY: usize = 8 * 1024;
@@ -58,6 +58,8 @@ pub(crate) enum RequestError {
     Duplicate,
     #[error("state is longer than 2048 bytes")]
     LongState,
+    #[error("the client is not registered for the grant type authorization_code")]
+    Unauthorized,
     #[error("the request parameter is not supported")]
     RequestObject,
     #[error("the request_uri parameter is not supported")]
@@ -93,6 +95,7 @@ impl RequestError {
             | Self::NoChallenge
             | Self::ChallengeMethod
             | Self::Challenge => "invalid_request",
+            Self::Unauthorized => "unauthorized_client",
             Self::ResponseType => "unsupported_response_type",
             // OpenID Connect Core §3.1.2.6.
             Self::RequestObject => "request_not_supported",
@@ -168,7 +171,7 @@ async fn begin(
     let client = known_client(server, address, params).await?;
     let to = known_redirect(server, &client, params)?;
     let state = params.value("state");
-    let request = match check(server, params) {
+    let request = match check(server, &client, params) {
         Ok(request) => request,
         Err(problem) => {
             let state = state.filter(|state| state.len() <= MAX_STATE).map(str::to_owned);
@@ -219,7 +222,11 @@ fn known_redirect(
     found.ok_or_else(|| PageError::BadRedirect.into())
 }
 
-fn check<'a>(server: &'a Server, params: &'a Params) -> Result<AuthorizationRequest<'a>, RequestError> {
+fn check<'a>(
+    server: &'a Server,
+    client: &Client,
+    params: &'a Params,
+) -> Result<AuthorizationRequest<'a>, RequestError> {
     if params.is_duplicated("resource") {
         return Err(RequestError::Resource);
     }
@@ -228,6 +235,9 @@ fn check<'a>(server: &'a Server, params: &'a Params) -> Result<AuthorizationRequ
     }
     if params.value("state").is_some_and(|state| state.len() > MAX_STATE) {
         return Err(RequestError::LongState);
+    }
+    if !client.may(GrantType::AuthorizationCode) {
+        return Err(RequestError::Unauthorized);
     }
     if params.value("request").is_some() {
         return Err(RequestError::RequestObject);

@@ -8,7 +8,7 @@ use crate::{
 /// [`find_to_ask`].
 pub(crate) async fn find(server: &Server, id: &str) -> Result<Option<Client>, Unavailable> {
     // What the operator registered under the URL of a document counts instead of the document.
-    let registered = server.store.client(id).await?;
+    let registered = registered(server, id).await?;
     if registered.is_some() || !server.client_documents.are_meant_by(id) {
         return Ok(registered);
     }
@@ -25,7 +25,7 @@ pub(crate) async fn find_to_ask(
     id: &str,
     address: Option<ClientAddress>,
 ) -> Result<Client, PageError> {
-    let registered = server.store.client(id).await.map_err(Unavailable::from)?;
+    let registered = registered(server, id).await?;
     match registered {
         Some(client) => Ok(client),
         None if server.client_documents.are_meant_by(id) => {
@@ -33,4 +33,13 @@ pub(crate) async fn find_to_ask(
         }
         None => Err(PageError::UnknownClient),
     }
+}
+
+/// A client that the operator configured, or one that is kept. What is configured comes first: nobody registers in its
+/// place.
+async fn registered(server: &Server, id: &str) -> Result<Option<Client>, Unavailable> {
+    if let Some(configured) = server.config.clients.iter().find(|client| client.id == id) {
+        return Ok(Some(configured.clone()));
+    }
+    Ok(server.store.client(id).await?)
 }

@@ -9,6 +9,7 @@ use crate::{
     client_documents::DocumentTrust,
     pages::Brand,
     replay::ReplayWindow,
+    store::Client,
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -82,6 +83,8 @@ pub struct OAuthConfig {
     pub workload_issuers: Vec<WorkloadIssuer>,
     /// Identity providers that let clients in for people; none by default.
     pub identity_assertion_issuers: Vec<IdentityAssertionIssuer>,
+    /// Clients that the operator configured; none by default. They are never written to the store.
+    pub clients: Vec<Client>,
     /// What the pages show about the operator.
     pub brand: Brand,
 }
@@ -128,6 +131,7 @@ impl OAuthConfig {
             machine_tokens_per_minute: MACHINE_TOKENS_PER_MINUTE,
             workload_issuers: Vec::new(),
             identity_assertion_issuers: Vec::new(),
+            clients: Vec::new(),
             brand: Brand::default(),
         }
     }
@@ -142,6 +146,9 @@ impl OAuthConfig {
             problems.push(ConfigProblem::PublicUrl { found: self.public_url.clone(), why });
         }
         check_resources(&self.resources, &mut problems);
+        let mut seen = BTreeSet::new();
+        let twice = self.clients.iter().find(|client| !seen.insert(&client.id));
+        problems.extend(twice.map(|client| ConfigProblem::DuplicateClient { id: client.id.clone() }));
         let bounds = [
             ("access_lifetime", self.access_lifetime, MAX_ACCESS_LIFETIME),
             ("code_lifetime", self.code_lifetime, MAX_CODE_LIFETIME),
@@ -371,6 +378,12 @@ pub enum ConfigProblem {
     /// The issuers of assertions.
     #[error(transparent)]
     Assertion(AssertionProblem),
+    /// Two clients would be one.
+    #[error("client {id:?} is configured twice: each needs its own id")]
+    DuplicateClient {
+        /// The identifier.
+        id: String,
+    },
     /// A number that must not be 0.
     #[error("{field} is 0: expected at least 1")]
     Zero {

@@ -125,6 +125,7 @@ mod introspect;
 pub mod keys;
 mod logout;
 mod metadata;
+mod operator_clients;
 mod pages;
 mod params;
 mod password;
@@ -160,6 +161,7 @@ pub use config::{
 };
 pub use http_layer::RequestId;
 pub use keys::{KeyError, KeyRing};
+pub use operator_clients::{OperatorClient, OperatorClientProblem, random_identifier, random_secret};
 pub use pages::{Brand, BrandError};
 pub use random::{Digest, Randomness, RandomnessUnavailable, SystemRandomness};
 pub use replay::{ReplayWindow, ReplayWindowTooLong};

@@ -145,6 +145,7 @@ async fn try_register(
         },
         registered_at: now,
         first_used_at: None,
+        registration_token: None,
     };
     let party = Arc::new(Party { client: Some(client.id.clone()), ..Party::default() });
     let event = Event::new(Action::Registration, Outcome::Success, party)
@@ -199,12 +200,7 @@ fn grant_types(server: &Server, metadata: &Metadata) -> Result<BTreeSet<GrantTyp
 
 fn check_texts(metadata: &Metadata) -> Result<(), RegisterError> {
     if let Some(name) = &metadata.client_name {
-        if name.chars().count() > MAX_NAME {
-            return Err(metadata_error("client_name", "is longer than 128 characters"));
-        }
-        if name.trim().is_empty() || name.chars().any(deceives) {
-            return Err(metadata_error("client_name", "is blank or has control or direction characters"));
-        }
+        check_name(name).map_err(|problem| metadata_error("client_name", problem))?;
     }
     if !matches!(metadata.application_type.as_deref(), None | Some("web" | "native")) {
         return Err(metadata_error("application_type", "must be web or native"));
@@ -214,6 +210,17 @@ fn check_texts(metadata: &Metadata) -> Result<(), RegisterError> {
     };
     if metadata.scope.as_ref().is_some_and(|scope| !well_formed(scope)) {
         return Err(metadata_error("scope", "must be scope tokens separated by spaces"));
+    }
+    Ok(())
+}
+
+/// Whether people can be shown this name.
+pub(crate) fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.chars().count() > MAX_NAME {
+        return Err("is longer than 128 characters");
+    }
+    if name.trim().is_empty() || name.chars().any(deceives) {
+        return Err("is blank or has control or direction characters");
     }
     Ok(())
 }

@@ -392,7 +392,8 @@ impl Server {
             + store.prune_upstream_tokens(now, PRUNE_BATCH).await?
             + store.prune_one_time(now, PRUNE_BATCH).await?
             + store.prune_sessions(now, PRUNE_BATCH).await?
-            + store.prune_activity(before(now, ACTIVITY_RETENTION), PRUNE_BATCH).await?)
+            + store.prune_activity(before(now, ACTIVITY_RETENTION), PRUNE_BATCH).await?
+            + store.prune_registration_tokens(now, PRUNE_BATCH).await?)
     }
 
     async fn delete_expired(&self) {

@@ -23,6 +23,7 @@ mod interactions;
 mod keys;
 mod memory;
 mod one_time;
+mod registration_tokens;
 mod secrets;
 mod sessions;
 mod upstream;
@@ -48,6 +49,7 @@ pub use interactions::{CodeRequest, DeviceRequest, Interaction, InteractionStore
 pub use keys::{KeyStore, SigningKeyRecord};
 pub use memory::MemoryStore;
 pub use one_time::OneTimeStore;
+pub use registration_tokens::{RegistrationToken, RegistrationTokenStore};
 pub use secrets::{SecretRecord, SecretStore};
 pub use sessions::{NewSession, Session, SessionStore};
 pub use upstream::{UpstreamCheck, UpstreamStore, UpstreamToken};
@@ -96,6 +98,7 @@ pub trait Store:
     + SecretStore
     + SessionStore
     + UpstreamStore
+    + RegistrationTokenStore
 {
 }
 
@@ -111,5 +114,6 @@ impl<S> Store for S where
         + SecretStore
         + SessionStore
         + UpstreamStore
+        + RegistrationTokenStore
 {
 }

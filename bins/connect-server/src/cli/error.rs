@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, io};
 
-use oauth_server::identity::HashError;
+use oauth_server::{RandomnessUnavailable, identity::HashError};
 use role_mapper::StoreError;
 use settings::Problems;
 use telemetry::InitTracingError;
@@ -26,6 +26,8 @@ pub(crate) enum CliError {
     Logging(InitTracingError),
     /// A password cannot be hashed.
     Password(HashError),
+    /// Nothing unguessable can be made.
+    Randomness(RandomnessUnavailable),
     /// Standard input or output failed.
     Terminal(io::Error),
     /// A check found something; it was printed.
@@ -44,6 +46,7 @@ impl fmt::Display for CliError {
             Self::Start(error) => Chain(error).fmt(f),
             Self::Logging(error) => Chain(error).fmt(f),
             Self::Password(error) => Chain(error).fmt(f),
+            Self::Randomness(error) => Chain(error).fmt(f),
             Self::Terminal(error) => Chain(error).fmt(f),
             Self::Input(text) | Self::Unhealthy(text) => f.write_str(text),
         }

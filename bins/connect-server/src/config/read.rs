@@ -16,7 +16,7 @@ use settings::{KeyReference, Section, Span};
 use super::{
     Algorithm, Brand, Config, Database, DatabaseUrl, Device, DeviceClients, IdentityProvider, Keys, Listen,
     Log, Origin, PublicUrl, RsaBits, Service, ServicePath, Sessions, Slug, StaticUser, Tokens, TrustedIssuer,
-    UpstreamUrl, values,
+    UpstreamUrl, operator_clients::client, values,
 };
 
 /// Everything, or `None` where something that is needed is missing or wrong.
@@ -35,6 +35,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
     let identity_providers = all(root.sections("identity_provider"), identity_provider);
     let static_users = all(root.sections("static_user"), static_user);
     let trusted_issuers = all(root.sections("trusted_issuer"), trusted_issuer);
+    let operator_clients = all(root.sections("client"), client);
     let services = all(root.sections("service"), service);
     let clients = clients::clients(root.section("clients"));
     let brand = brand(root.section("brand"));
@@ -53,6 +54,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
     names_differ(root, "identity_provider", providers_read, |provider| provider.id.as_str());
     domains_differ(root, providers_read);
     names_differ(root, "static_user", users_read, |user| &user.username);
+    names_differ(root, "client", operator_clients.as_deref(), |client| &client.description.id);
     names_differ(root, "trusted_issuer", issuers_read, |issuer| &issuer.issuer);
 
     Some(Config {
@@ -71,6 +73,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
         identity_providers: identity_providers?,
         static_users: static_users?,
         trusted_issuers: trusted_issuers?,
+        operator_clients: operator_clients?,
         services: services?,
         clients: clients?,
         brand: brand?,
@@ -207,7 +210,7 @@ fn log(mut section: Section<'_>) -> Option<Log> {
     Some(Log { json: format? == values::LogFormat::Json, filter })
 }
 
-const SPAN: &str = "a span of time such as 500ms, 30s, 15m, 12h or 30d";
+pub(super) const SPAN: &str = "a span of time such as 500ms, 30s, 15m, 12h or 30d";
 
 fn tokens(mut section: Section<'_>) -> Option<Tokens> {
     let algorithm = section.or("algorithm", "\"ES256\", \"EdDSA\" or \"RS256\"", Algorithm::Es256);

@@ -16,7 +16,7 @@ use public_fetch::PublicFetch;
 use sea_orm::DatabaseConnection;
 use secrecy::ExposeSecret;
 
-use super::{Clock, StartError, account_facts::MappedFacts};
+use super::{Clock, StartError, account_facts::MappedFacts, clients};
 use crate::{
     config::{self, Config, RsaBits},
     sealing, secrets,
@@ -55,7 +55,9 @@ pub(super) async fn server(
         fetch: Arc::new(public_documents(config)?),
         account_facts: Some(Arc::new(facts)),
     };
-    Ok(OAuthServer::new(oauth_config(config)?, parts).await?)
+    let mut oauth = oauth_config(config)?;
+    oauth.clients = clients::configured(config, clock()).await?;
+    Ok(OAuthServer::new(oauth, parts).await?)
 }
 
 /// Reads what clients publish about themselves. Only a server that nobody else reaches reads it from its own computer.

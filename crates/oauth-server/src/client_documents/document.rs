@@ -92,6 +92,7 @@ pub(super) fn read(url: &DocumentUrl, body: &[u8], now: SystemTime) -> Result<Cl
         },
         registered_at: now,
         first_used_at: None,
+        registration_token: None,
     })
 }
 

@@ -26,6 +26,27 @@ pub trait ClientStore: Send + Sync + 'static {
     /// The client with this identifier.
     async fn client(&self, id: &str) -> Result<Option<Client>, StoreError>;
 
+    /// At most `limit` clients in the order of their identifiers, those after `after`.
+    async fn clients(&self, after: Option<&str>, limit: u64) -> Result<Vec<Client>, StoreError>;
+
+    /// Replaces what is known of a client, if its secret and its registration token are still those of `before`. When it
+    /// registered and was first used stays. Gives whether it took place.
+    async fn replace_client(
+        &self,
+        before: &Client,
+        after: &Client,
+        confirm: Confirm<'_>,
+    ) -> Result<bool, StoreError>;
+
+    /// Deletes a client, if its registration token is still that of `client`, and revokes every grant of it. Gives the
+    /// grants that were in force, or `None` if nothing took place.
+    async fn remove_client(
+        &self,
+        client: &Client,
+        now: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<Option<Vec<String>>, StoreError>;
+
     /// Deletes at most `batch` clients registered before `unused_before` that nobody ever signed in with. Gives how many.
     async fn prune_clients(&self, unused_before: SystemTime, batch: u64) -> Result<u64, StoreError>;
 }
@@ -92,6 +113,15 @@ impl SecretMethod {
 }
 
 impl ClientAuthentication {
+    /// The digest of its secret.
+    #[must_use]
+    pub fn secret_digest(&self) -> Option<Digest> {
+        match self {
+            Self::Secret { digest, .. } => Some(*digest),
+            Self::None | Self::PrivateKeyJwt(_) => None,
+        }
+    }
+
     /// The registered name (RFC 7591 §2).
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -217,8 +247,11 @@ pub struct Client {
     pub settings: ClientSettings,
     /// When it registered.
     pub registered_at: SystemTime,
-    /// When a person first signed in with it.
+    /// When a person first signed in with it; for a client of the operator's, when it was added. Without it, a client is
+    /// forgotten after a while.
     pub first_used_at: Option<SystemTime>,
+    /// The digest of the token that opens its registration (RFC 7592).
+    pub registration_token: Option<Digest>,
 }
 
 impl Client {

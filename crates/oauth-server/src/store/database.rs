@@ -15,6 +15,7 @@ mod interactions;
 mod keys;
 mod migration;
 mod one_time;
+mod registration_tokens;
 mod secrets;
 mod sessions;
 mod upstream;

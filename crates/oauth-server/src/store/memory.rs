@@ -8,6 +8,7 @@ mod grants;
 mod interactions;
 mod keys;
 mod one_time;
+mod registration_tokens;
 mod secrets;
 mod sessions;
 mod upstream;
@@ -19,8 +20,8 @@ use std::{
 };
 
 use super::{
-    Activity, Client, Code, DeviceCode, DocumentRecord, Grant, Interaction, RefreshToken, SecretRecord,
-    Session, SigningKeyRecord, UpstreamToken,
+    Activity, Client, Code, DeviceCode, DocumentRecord, Grant, Interaction, RefreshToken, RegistrationToken,
+    SecretRecord, Session, SigningKeyRecord, UpstreamToken,
 };
 use crate::random::Digest;
 
@@ -43,6 +44,7 @@ struct Tables {
     sessions: HashMap<Digest, Session>,
     activity: HashMap<String, Activity>,
     upstream_tokens: HashMap<String, UpstreamToken>,
+    registration_tokens: HashMap<String, RegistrationToken>,
 }
 
 impl MemoryStore {

@@ -16,6 +16,7 @@ mod hostile;
 mod introspect;
 mod logout;
 mod machines;
+mod operator_clients;
 mod outage;
 mod provider;
 mod published;

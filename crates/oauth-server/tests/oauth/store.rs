@@ -2,6 +2,7 @@
 
 mod documents;
 mod keys;
+mod registration;
 mod single;
 
 use std::{
@@ -73,6 +74,7 @@ fn client(id: &str) -> Client {
         },
         registered_at: now(),
         first_used_at: None,
+        registration_token: Some(digest("registration")),
     }
 }
 
@@ -169,6 +171,7 @@ async fn suite(store: &dyn Store) {
     one_time(store).await;
     secrets(store).await;
     documents::documents(store).await;
+    registration::suite(store).await;
     pruning(store).await;
 }
 

@@ -4,13 +4,17 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter,
+    ActiveModelTrait, ColumnTrait, DatabaseTransaction, EntityTrait, IntoActiveModel, NotSet, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
     sea_query::{Expr, ExprTrait},
 };
 
-use super::{SeaOrmStore, commit, delete_first, digest, from_json, in_turn, insert, to_json};
+use super::{
+    SeaOrmStore, commit, delete_first, digest, from_json, grants::revoke_grants_of, in_turn, insert, to_json,
+};
 use crate::{
     clock::{from_millis, to_millis},
+    random::Digest,
     store::{
         Client, ClientAuthentication, ClientStore, Confirm, PRIVATE_KEY_JWT, PreviousSecret, SecretMethod,
         StoreError,
@@ -44,6 +48,7 @@ pub(super) mod client {
         pub(in crate::store) keys: Option<String>,
         pub(in crate::store) previous_digest: Option<String>,
         pub(in crate::store) previous_ends_at: Option<i64>,
+        pub(in crate::store) registration_token: Option<String>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -83,6 +88,61 @@ impl ClientStore for SeaOrmStore {
         client::Entity::find_by_id(id).one(&self.db).await?.map(from_row).transpose()
     }
 
+    async fn clients(&self, after: Option<&str>, limit: u64) -> Result<Vec<Client>, StoreError> {
+        let order = client::Column::Id;
+        let found = client::Entity::find().order_by_asc(order).limit(limit);
+        let found = match after {
+            Some(after) => found.filter(order.gt(after)),
+            None => found,
+        };
+        found.all(&self.db).await?.into_iter().map(from_row).collect()
+    }
+
+    async fn replace_client(
+        &self,
+        before: &Client,
+        after: &Client,
+        confirm: Confirm<'_>,
+    ) -> Result<bool, StoreError> {
+        let secret = before.authentication.secret_digest();
+        let mut row = to_row(after)?.into_active_model().reset_all();
+        row.id = NotSet;
+        row.registered_at = NotSet;
+        row.first_used_at = NotSet;
+        let transaction = self.begin().await?;
+        let replaced = client::Entity::update_many()
+            .set(row)
+            .filter(client::Column::Id.eq(before.id.as_str()))
+            .filter(is(client::Column::SecretDigest, secret))
+            .filter(is(client::Column::RegistrationToken, before.registration_token))
+            .exec(&transaction)
+            .await?;
+        if replaced.rows_affected != 1 {
+            return Ok(false);
+        }
+        commit(transaction, confirm).await
+    }
+
+    async fn remove_client(
+        &self,
+        client: &Client,
+        now: SystemTime,
+        confirm: Confirm<'_>,
+    ) -> Result<Option<Vec<String>>, StoreError> {
+        let transaction = self.begin().await?;
+        let deleted = client::Entity::delete_many()
+            .filter(client::Column::Id.eq(client.id.as_str()))
+            .filter(is(client::Column::RegistrationToken, client.registration_token))
+            .exec(&transaction)
+            .await?;
+        if deleted.rows_affected != 1 {
+            return Ok(None);
+        }
+        let revoked = revoke_grants_of(&client.id, now, &transaction).await?;
+        commit(transaction, confirm).await?;
+        Ok(Some(revoked))
+    }
+
     async fn prune_clients(&self, unused_before: SystemTime, batch: u64) -> Result<u64, StoreError> {
         let unused = client::Column::FirstUsedAt
             .is_null()
@@ -104,6 +164,14 @@ pub(super) async fn mark_used(
         .exec(transaction)
         .await?;
     Ok(())
+}
+
+/// Whether a column holds exactly this digest, or none.
+fn is(column: client::Column, expected: Option<Digest>) -> Expr {
+    match expected {
+        Some(digest) => column.eq(digest.to_text()),
+        None => column.is_null(),
+    }
 }
 
 fn to_row(client: &Client) -> Result<client::Model, StoreError> {
@@ -130,6 +198,7 @@ fn to_row(client: &Client) -> Result<client::Model, StoreError> {
         keys,
         previous_digest: previous.map(|previous| previous.digest.to_text()),
         previous_ends_at: previous.map(|previous| to_millis(previous.ends_at)),
+        registration_token: client.registration_token.map(Digest::to_text),
     })
 }
 
@@ -144,6 +213,7 @@ fn from_row(row: client::Model) -> Result<Client, StoreError> {
         settings: from_json(&row.settings, "client")?,
         registered_at: from_millis(row.registered_at),
         first_used_at: row.first_used_at.map(from_millis),
+        registration_token: row.registration_token.map(|text| digest(&text, "client")).transpose()?,
     })
 }
 

@@ -322,6 +322,23 @@ fn own(person: Person<'_>, now: SystemTime) -> Condition {
         .add(grant::Column::ExpiresAt.gt(to_millis(now)))
 }
 
+/// Revokes every grant of a client. Gives those that were in force.
+pub(super) async fn revoke_grants_of(
+    client_id: &str,
+    now: SystemTime,
+    transaction: &DatabaseTransaction,
+) -> Result<Vec<String>, StoreError> {
+    let own = grant::Column::ClientId.eq(client_id);
+    grant::Entity::update_many()
+        .col_expr(grant::Column::RevokedAt, Expr::value(to_millis(now)))
+        .filter(own.clone())
+        .filter(grant::Column::RevokedAt.is_null())
+        .exec(transaction)
+        .await?;
+    let revoked = grant::Entity::find().filter(own).filter(grant::Column::RevokedAt.eq(to_millis(now)));
+    Ok(ids(revoked, transaction).await?)
+}
+
 async fn ids(
     grants: sea_orm::Select<grant::Entity>,
     db: &impl ConnectionTrait,

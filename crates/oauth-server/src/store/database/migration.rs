@@ -6,6 +6,7 @@ mod documents;
 mod key_ring;
 mod people;
 mod purposes;
+mod registration;
 mod upstream;
 
 use sea_orm_migration::{prelude::*, schema};
@@ -29,6 +30,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(documents::Documents),
         Box::new(people::People),
         Box::new(upstream::Upstream),
+        Box::new(registration::Registration),
     ]
 }
 

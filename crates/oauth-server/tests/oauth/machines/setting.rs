@@ -71,6 +71,7 @@ pub(super) fn client(id: &str, grant_types: &[GrantType], settings: ClientSettin
         settings,
         registered_at: UNIX_EPOCH,
         first_used_at: None,
+        registration_token: None,
     }
 }
 
