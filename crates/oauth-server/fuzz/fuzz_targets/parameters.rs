@@ -1,5 +1,5 @@
-//! Any query of `/authorize` and any form, one a line: nothing breaks, and a redirect goes to the client or to ourselves.
-//! `CLIENT` stands for a registered client.
+//! Any query of `/authorize`, any form and any `Authorization`, one a line: nothing breaks, and a redirect goes to the client
+//! or to ourselves. `CLIENT` stands for a registered client.
 //!
 //! `cargo +nightly fuzz run parameters` in `crates/oauth-server`.
 #![no_main]
@@ -17,6 +17,8 @@ use url::Url;
 use crate::server::{ORIGIN, Server};
 
 const REDIRECT: &str = "https://claude.ai/cb";
+/// What answers clients, in JSON.
+const ANSWERED: [&str; 4] = ["/token", "/revoke", "/introspect", "/device_authorization"];
 const FORM: &str = "application/x-www-form-urlencoded";
 
 static SERVER: LazyLock<(Server, String)> = LazyLock::new(|| {
@@ -31,17 +33,21 @@ static SERVER: LazyLock<(Server, String)> = LazyLock::new(|| {
 fuzz_target!(|text: &str| {
     let (server, client) = &*SERVER;
     let text = text.replace("CLIENT", client);
-    let Some((query, form)) = text.split_once('\n') else { return };
+    let Some((query, rest)) = text.split_once('\n') else { return };
+    let (form, authorization) = rest.split_once('\n').unwrap_or((rest, ""));
     if let Ok(request) = Request::get(format!("/authorize?{query}")).body(Body::empty()) {
         let (status, headers, _) = server.send(request);
         assert!(!status.is_server_error(), "{status}");
         check_location(&headers);
     }
-    for path in ["/authorize", "/token", "/revoke", "/consent", "/sign-in"] {
-        let (status, headers, body) = server.post(path, FORM, form.as_bytes());
+    for path in ANSWERED.into_iter().chain(["/authorize", "/consent", "/sign-in", "/device"]) {
+        let request = Request::post(path).header(header::CONTENT_TYPE, FORM);
+        let request = request.header(header::AUTHORIZATION, authorization);
+        let Ok(request) = request.body(Body::from(form.to_owned())) else { continue };
+        let (status, headers, body) = server.send(request);
         assert!(!status.is_server_error(), "{path}: {status}");
         check_location(&headers);
-        if matches!(path, "/token" | "/revoke") && !status.is_success() {
+        if ANSWERED.contains(&path) && !status.is_success() {
             let answer: Value = serde_json::from_slice(&body).expect("JSON");
             assert!(answer["error"].is_string());
         }

@@ -6,23 +6,25 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use async_trait::async_trait;
 use audit::{AuditLog, Sink};
 use axum::{Router, body::Body};
 use connect_hosts::{AllowedHosts, RedirectPolicy};
 use http::{HeaderMap, Request, StatusCode};
 use oauth_server::{
-    OAuthConfig, OAuthServer, Parts, Resource, ScopeText, SystemRandomness,
+    DeviceClients, OAuthConfig, OAuthServer, Parts, Resource, ScopeText, SystemRandomness,
     identity::{IdentitySource, StaticUser, StaticUsers, hash_password},
     seal::Sealing,
     store::MemoryStore,
 };
-use public_fetch::PublicFetch;
+use public_fetch::{Document, Fetch, FetchError, FetchLimits};
 use secrecy::SecretString;
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt as _;
+use url::Url;
 
 pub const ORIGIN: &str = "http://localhost:8080";
 
@@ -31,6 +33,14 @@ struct Nowhere;
 impl Sink for Nowhere {
     fn write(&mut self, _: &[u8]) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Nobody publishes anything: what a fuzzer names must not be asked for.
+#[async_trait]
+impl Fetch for Nowhere {
+    async fn fetch(&self, _: &Url, _: &FetchLimits, _: SystemTime) -> Result<Document, FetchError> {
+        Err(FetchError::Status(StatusCode::NOT_FOUND))
     }
 }
 
@@ -52,6 +62,7 @@ impl Server {
         let mut config = OAuthConfig::new(ORIGIN, vec![resource]);
         config.max_unused_clients = 8;
         config.max_interactions = 8;
+        config.device_clients = DeviceClients::Any;
         let user = StaticUser {
             username: "ada".into(),
             password_hash: hash_password(&SecretString::from("password")).expect("a hash"),
@@ -71,7 +82,7 @@ impl Server {
             randomness: Arc::new(SystemRandomness),
             sealing: Sealing::unsealed(),
             account_facts: None,
-            fetch: Arc::new(PublicFetch::builder().build().expect("a client")),
+            fetch: Arc::new(Nowhere),
         };
         let server = runtime.block_on(OAuthServer::new(config, parts)).expect("a server");
         Self { runtime, router: server.router() }

@@ -30,7 +30,7 @@ static VERIFIER: LazyLock<TokenVerifier> = LazyLock::new(|| {
     TokenVerifier::new(config.expect("the configuration is a constant"), SharedKeys::new(keys))
 });
 
-/// The claims, or after a zero byte the header and then the claims.
+// The claims, or after a zero byte the header and then the claims.
 fuzz_target!(|input: &[u8]| {
     let mut parts = input.splitn(2, |byte| *byte == 0);
     let (first, second) = (parts.next().unwrap_or_default(), parts.next());
