@@ -44,7 +44,7 @@ pub(crate) enum AssertionError {
     /// It is not genuine, not of a trusted issuer, not for us, or not valid now.
     #[error("{}", chain(.0))]
     Verification(VerifyError),
-    /// SEC-17.
+    /// It was made for somebody else too (SEC-17).
     #[error("aud must be {0} and nothing else")]
     Audience(String),
     /// What lives long is stolen and used.

@@ -29,9 +29,10 @@ const VALIDATOR = new HtmlValidate({
 
 /** One walk in one variant. */
 class Visitor {
-  constructor(page, input, variant) {
+  constructor(page, screens, person, variant) {
     this.page = page;
-    this.input = input;
+    this.screens = screens;
+    this.person = person;
     this.variant = variant;
     this.seen = [];
     /** What the browser complained of. */
@@ -62,14 +63,14 @@ class Visitor {
   async see(name) {
     const { page, answer } = this;
     await page.waitForLoadState('load');
-    const path = join(this.input.screens, `${name}-${this.variant.name}.png`);
+    const path = join(this.screens, `${name}-${this.variant}.png`);
     await page.screenshot({ path, fullPage: true });
     const html = await answer.text();
     const report = await VALIDATOR.validateString(html, `${name}.html`);
     const found = report.results.flatMap(({ messages }) => messages);
     this.seen.push({
       name,
-      variant: this.variant.name,
+      variant: this.variant,
       status: answer.status(),
       title: await page.title(),
       headings: await page.locator('h1').allInnerTexts(),
@@ -85,9 +86,13 @@ class Visitor {
     await this.page.keyboard.type(text);
   }
 
-  /** Presses a button or a link that the keyboard reaches, and waits for where it leads. */
-  async press(selector) {
-    await this.reach(selector);
+  /** Presses what the keyboard reaches, one after the other, and waits for where the last leads. */
+  async press(...selectors) {
+    for (const opener of selectors.slice(0, -1)) {
+      await this.reach(opener);
+      await this.page.keyboard.press('Enter');
+    }
+    await this.reach(selectors.at(-1));
     await Promise.all([this.page.waitForEvent('framenavigated'), this.page.keyboard.press('Enter')]);
   }
 
@@ -135,9 +140,11 @@ async function main() {
   input.redirect = `http://127.0.0.1:${client.address().port}/callback`;
   const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] });
   const visits = [];
-  for (const { name, ...options } of VARIANTS) {
+  for (const [index, { name, ...options }] of VARIANTS.entries()) {
     const context = await browser.newContext({ ...options, reducedMotion: 'reduce' });
-    const visitor = new Visitor(await context.newPage(), input, { name });
+    // Not always the same one: who signs in too often must wait.
+    const person = input.people[index % input.people.length];
+    const visitor = new Visitor(await context.newPage(), input.screens, person, name);
     await WALKS[input.walk](visitor, input);
     const { seen, complaints, origins } = visitor;
     visits.push({ variant: name, seen, complaints, origins: [...origins], arrived: visitor.page.url() });

@@ -40,9 +40,9 @@ async function deviceCode(input) {
 const ALLOW = 'button[value="allow"]';
 const CANCEL = 'button[value="cancel"]';
 
-async function signIn(visitor, { person }) {
-  await visitor.type('#username', person.username);
-  await visitor.type('#password', person.password);
+async function signIn(visitor) {
+  await visitor.type('#username', visitor.person.username);
+  await visitor.type('#password', visitor.person.password);
   await visitor.press('button[value="sign-in"]');
 }
 
@@ -53,11 +53,11 @@ export const WALKS = {
     await visitor.see('consent');
     await visitor.press(ALLOW);
     await visitor.see('sign-in');
-    await visitor.type('#username', input.person.username);
+    await visitor.type('#username', visitor.person.username);
     await visitor.type('#password', 'a wrong password');
     await visitor.press('button[value="sign-in"]');
     await visitor.see('sign-in-failed');
-    await signIn(visitor, input);
+    await signIn(visitor);
   },
 
   /** A second thought at each page that has a way out. */
@@ -81,12 +81,31 @@ export const WALKS = {
     await visitor.press('button[value="continue"]');
     await visitor.see('device-consent');
     await visitor.press(ALLOW);
-    await signIn(visitor, input);
+    await signIn(visitor);
     await visitor.see('device-connected');
     const other = await deviceCode(input);
     await visitor.open(other.verification_uri_complete);
     await visitor.press(CANCEL);
     await visitor.see('device-refused');
+  },
+
+  /** Their account: what is connected, one of it disconnected, everything disconnected, and out. */
+  async account(visitor, input) {
+    for (const _ of ['one', 'another', 'a third']) {
+      await visitor.open(await authorization(input));
+      await visitor.press(ALLOW);
+      await signIn(visitor);
+    }
+    await visitor.open(`${input.issuer}/account`);
+    await visitor.see('account-sign-in');
+    await signIn(visitor);
+    await visitor.see('account');
+    await visitor.press('button[value="disconnect"]');
+    await visitor.see('account-disconnected');
+    await visitor.press('summary', 'button[value="disconnect-all"]');
+    await visitor.see('account-empty');
+    await visitor.press('button[value="sign-out"]');
+    await visitor.see('signed-out');
   },
 
   /** Several providers, of which one does not answer. */

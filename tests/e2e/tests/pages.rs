@@ -15,11 +15,11 @@ const VARIANTS: [&str; 5] =
 
 /// Sends a person on a walk, once in each variant. Gives where the client listened and what was seen.
 fn walk(system: &System, name: &str) -> (String, Vec<Value>) {
-    let ada = PEOPLE[0];
+    let people = PEOPLE.map(|person| json!({ "username": person.username, "password": person.password }));
     let screens = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/xtask/screens");
     let input = json!({
         "walk": name, "issuer": system.public_url, "resource": system.mcp_url(), "screens": screens,
-        "person": { "username": ada.username, "password": ada.password },
+        "people": people,
     });
     let output = node_script("pages.mjs").arg(input.to_string()).output().unwrap();
     let words = String::from_utf8_lossy(&output.stderr);
@@ -93,6 +93,24 @@ fn the_choice_of_a_provider() {
     for visit in visits {
         assert_well(&system, &visit, &[("chooser", 200), ("error-provider-down", 503)]);
         assert_eq!(visit["origins"], json!([system.public_url]));
+    }
+}
+
+#[test]
+fn an_account() {
+    let system = System::start(Options::default());
+    let (redirect, visits) = walk(&system, "account");
+    let expected = [
+        ("account-sign-in", 200),
+        ("account", 200),
+        ("account-disconnected", 200),
+        ("account-empty", 200),
+        ("signed-out", 200),
+    ];
+    for visit in visits {
+        assert_well(&system, &visit, &expected);
+        let client = redirect.strip_suffix("/callback").unwrap();
+        assert_eq!(visit["origins"], json!([system.public_url, client]));
     }
 }
 

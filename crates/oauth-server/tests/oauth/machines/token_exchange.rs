@@ -199,7 +199,8 @@ async fn no_path_gives_more_than_there_was() {
 
 /// SEC-20: exchanging an expired, forged, revoked, refresh or ID-like token -> 400 `invalid_request`
 /// SEC-20: a token shortly before its end, exchanged -> one that ends with it
-/// SEC-22: a token that was exchanged, after the grant was revoked -> `{"active": false}`; revoked by the service -> 400 `unsupported_token_type`, the grant lives on
+/// SEC-22: a token that was exchanged, after the grant was revoked -> `{"active": false}`
+/// SEC-22: a token that was exchanged, revoked by the service -> 400 `unsupported_token_type`, the grant lives on
 #[tokio::test]
 async fn what_was_exchanged_ends_with_what_it_came_from() {
     let harness = start().await;
