@@ -370,15 +370,20 @@ impl Answer {
         value
     }
 
-    /// The hidden fields of the page's first form.
+    /// The hidden fields of the page's forms, each once.
     pub(crate) fn hidden(&self) -> Vec<(String, String)> {
-        let (form, _) = self.body.split_once("</form>").unwrap();
-        let inputs = form.split("<input type=\"hidden\" ").skip(1);
+        let inputs = self.body.split("<input type=\"hidden\" ").skip(1);
         let attribute = |input: &str, name: &str| {
             let start = format!("{name}=\"");
             input.split_once(&start).unwrap().1.split_once('"').unwrap().0.to_owned()
         };
-        inputs.map(|input| (attribute(input, "name"), attribute(input, "value"))).collect()
+        let mut fields: Vec<(String, String)> = Vec::new();
+        for field in inputs.map(|input| (attribute(input, "name"), attribute(input, "value"))) {
+            if !fields.contains(&field) {
+                fields.push(field);
+            }
+        }
+        fields
     }
 }
 
