@@ -7,6 +7,7 @@ mod error;
 mod health;
 mod keys;
 mod mapping;
+mod revoke;
 
 use std::{
     ffi::OsString,
@@ -65,6 +66,8 @@ enum Command {
     /// Read or change who may ask for tokens.
     #[command(subcommand)]
     Client(client::ClientCommand),
+    /// End what people granted.
+    Revoke(revoke::Revoke),
     /// Bring the database's tables up to date.
     Migrate {
         /// Make the database that of a server with another `public_url`. Everybody signs in again.
@@ -124,6 +127,7 @@ fn dispatch(
         Command::Check { json } => block_on(check::run(config(), json)),
         Command::Mapping(command) => block_on(mapping::run(config()?, command)),
         Command::Keys(command) => block_on(keys::run(config()?, command)),
+        Command::Revoke(revoke) => block_on(revoke::run(config()?, revoke)),
         Command::Migrate { new_public_url } => block_on(migrate(config()?, new_public_url)),
         Command::Client(command) => block_on(client::run(config()?, command)),
         Command::Healthcheck => block_on(health::run(config()?)),

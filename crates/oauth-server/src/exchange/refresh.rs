@@ -4,7 +4,10 @@
 //! whoever comes second ends the family. Honest clients come second too: their answer was lost, or they run on two
 //! machines that refresh at once. Within the [`ReplayWindow`](crate::ReplayWindow) they are told the same again.
 
-use std::{collections::BTreeSet, time::SystemTime};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use audit::{Action, Outcome};
 use axum::response::Response;
@@ -28,6 +31,10 @@ use crate::{
 /// How many times a family may have moved on within one window for its tokens to count as sent again. A client that
 /// refreshes more often than that does not repeat itself by accident.
 const MAX_STEPS: usize = 8;
+
+/// How much later than everything that is known of its family a token must have been issued to show that the database
+/// forgot something. Clocks of replicas differ by less.
+const FORGOTTEN: Duration = Duration::from_mins(1);
 
 impl TokenRequest<'_> {
     pub(super) async fn refresh(&self) -> Result<Response, TokenError> {
@@ -170,7 +177,22 @@ impl TokenRequest<'_> {
         if idle || !self.is_in_force(&grant, now) || !holds_key(&grant, None) {
             return Ok(self.deny(Action::TokenRefresh, party_of(&grant), REFRESH_TOKEN));
         }
+        if issued.at > after(grant.last_used_at.unwrap_or(grant.authenticated_at), FORGOTTEN) {
+            self.alarm_of_older_database(&grant);
+        }
         Ok(self.revoke_replayed(&grant, REFRESH_TOKEN, now).await)
+    }
+
+    /// This server issued a token that its database knows nothing of: an older copy was put back, in which whatever was
+    /// revoked since is in force again (SEC-65). The family ends; about the others only the operator can know.
+    fn alarm_of_older_database(&self, grant: &Grant) {
+        let event = self.event(Action::TokenRefresh, Outcome::Denied, grant);
+        self.server.record_refusal(event.reason("refresh_token_newer_than_database"));
+        tracing::error!(
+            request_id = self.request_id.0,
+            "a client has a refresh token that the database does not know yet: was an older copy put back? What was \
+             revoked since is in force again until you run `connect-server revoke --all`"
+        );
     }
 }
 

@@ -80,6 +80,10 @@ pub trait GrantStore: Send + Sync + 'static {
         confirm: Confirm<'_>,
     ) -> Result<Vec<String>, StoreError>;
 
+    /// Revokes at most `batch` of the grants in force that were made before `before`. Gives how many.
+    async fn revoke_grants(&self, before: SystemTime, now: SystemTime, batch: u64)
+    -> Result<u64, StoreError>;
+
     /// The identifiers of every grant revoked at or after `since`.
     async fn revoked_since(&self, since: SystemTime) -> Result<Vec<String>, StoreError>;
 

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use http::StatusCode;
 use oauth_server::{
     OAuthConfig, ReplayWindow,
-    store::{ClientStore as _, MemoryStore, Store},
+    store::{ClientStore as _, GrantStore as _, MemoryStore, SecretRecord, SecretStore as _, Store},
 };
 use pg_fixture::PgCluster;
 use serde_json::{Value, json};
@@ -195,6 +195,40 @@ async fn a_forgotten_token_is_still_known_as_used() {
     family.harness.advance(Duration::from_hours(3 * 24));
     assert_eq!(family.refresh(family.first()).await.error(), "invalid_grant");
     family.assert_ended(&second).await;
+}
+
+/// SEC-65: a token that was issued after the copy of the database that is in use -> 400 `invalid_grant`, the family ends, an alarm
+#[tokio::test]
+async fn a_token_that_the_database_does_not_know_yet_is_told() {
+    let family = Family::new().await;
+    let store = &family.harness.store;
+    let (former, _) =
+        store.refresh_token(&oauth_server::Digest::of(&family.first().into())).await.unwrap().unwrap();
+    // The same server secret, on a database from before the refresh.
+    let restored: Arc<MemoryStore> = Arc::default();
+    let mut secret = store.secret_or_insert(&unused_secret("server")).await.unwrap();
+    secret = restored.secret_or_insert(&secret).await.unwrap();
+    assert_eq!(secret.name, "server");
+    family.harness.advance(Duration::from_mins(2));
+    let newer = family.next(family.first()).await;
+    let mut grant = store.grant(&former.grant_id).await.unwrap().unwrap();
+    grant.last_used_at = Some(grant.authenticated_at);
+    let now = family.harness.now();
+    let client = store.client(&family.client).await.unwrap().unwrap();
+    assert!(restored.insert_client(&client, 100, now, &|| Ok(())).await.unwrap());
+    assert!(restored.insert_grant(&grant, None, now, &|| Ok(())).await.unwrap());
+    let harness = Harness::on(restored).await;
+    harness.advance(Duration::from_mins(2));
+    assert_eq!(harness.refresh(&family.client, &newer).await.error(), "invalid_grant");
+    let alarm = [
+        "token_refresh denied refresh_token_newer_than_database",
+        "token_revoke success refresh_token_replayed",
+    ];
+    assert_eq!(harness.events(), alarm);
+}
+
+fn unused_secret(name: &str) -> SecretRecord {
+    SecretRecord { name: name.into(), wrapped: Vec::new().into(), created_at: std::time::UNIX_EPOCH }
 }
 
 /// SEC-18: a token that lay idle for a month -> 400 `invalid_grant`, and no alarm about a replay

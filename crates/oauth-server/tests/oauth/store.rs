@@ -306,6 +306,17 @@ async fn revocations(store: &dyn Store) {
     let mut revoked = store.revoked_since(now()).await.unwrap();
     revoked.sort();
     assert_eq!(revoked, ["m", "n"]);
+    // Earlier than every other grant of the suite.
+    let old = |id: &str| Grant { authenticated_at: now() - MINUTE, ..grant(id) };
+    for id in ["old1", "old2", "old3"] {
+        assert!(store.insert_grant(&old(id), None, now(), &yes).await.unwrap());
+    }
+    assert!(store.revoke_grant("old1", now() - MINUTE).await.unwrap());
+    assert_eq!(store.revoke_grants(now() - MINUTE, now() - MINUTE, 100).await.unwrap(), 0, "none is older");
+    assert_eq!(store.revoke_grants(now(), now() - MINUTE, 1).await.unwrap(), 1, "a batch of one");
+    assert_eq!(store.revoke_grants(now(), now() - MINUTE, 100).await.unwrap(), 1);
+    assert_eq!(store.revoke_grants(now(), now() - MINUTE, 100).await.unwrap(), 0, "all are revoked");
+    assert_eq!(store.revoked_since(now() - MINUTE).await.unwrap().len(), 5);
     let millisecond = Duration::from_millis(1);
     assert!(store.revoked_since(now() + millisecond).await.unwrap().is_empty());
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failed set-up fails the test")]
 
 mod party;
+mod restore;
 mod tables;
 
 use std::{future::Future, time::Duration};

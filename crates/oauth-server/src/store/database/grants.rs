@@ -274,6 +274,29 @@ impl GrantStore for SeaOrmStore {
         Ok(revoked)
     }
 
+    async fn revoke_grants(
+        &self,
+        before: SystemTime,
+        now: SystemTime,
+        batch: u64,
+    ) -> Result<u64, StoreError> {
+        let first = Query::select()
+            .column(grant::Column::Id)
+            .from(grant::Entity)
+            .and_where(grant::Column::RevokedAt.is_null())
+            .and_where(grant::Column::ExpiresAt.gt(to_millis(now)))
+            .and_where(grant::Column::AuthenticatedAt.lt(to_millis(before)))
+            .limit(batch)
+            .to_owned();
+        let revoked = grant::Entity::update_many()
+            .col_expr(grant::Column::RevokedAt, Expr::value(to_millis(now)))
+            .filter(grant::Column::Id.in_subquery(first))
+            .filter(grant::Column::RevokedAt.is_null())
+            .exec(&self.db)
+            .await?;
+        Ok(revoked.rows_affected)
+    }
+
     async fn revoked_since(&self, since: SystemTime) -> Result<Vec<String>, StoreError> {
         let revoked = grant::Entity::find().filter(grant::Column::RevokedAt.gte(to_millis(since)));
         Ok(ids(revoked, &self.db).await?)

@@ -171,6 +171,25 @@ impl GrantStore for MemoryStore {
             .collect())
     }
 
+    async fn revoke_grants(
+        &self,
+        before: SystemTime,
+        now: SystemTime,
+        batch: u64,
+    ) -> Result<u64, StoreError> {
+        let mut tables = self.tables();
+        let in_force = |grant: &&mut Grant| {
+            grant.revoked_at.is_none() && grant.expires_at > now && grant.authenticated_at < before
+        };
+        let first = tables.grants.values_mut().filter(in_force);
+        let mut revoked = 0;
+        for grant in first.take(usize::try_from(batch).unwrap_or(usize::MAX)) {
+            grant.revoked_at = Some(now);
+            revoked += 1;
+        }
+        Ok(revoked)
+    }
+
     async fn revoked_since(&self, since: SystemTime) -> Result<Vec<String>, StoreError> {
         let tables = self.tables();
         let revoked = tables.grants.values().filter(|grant| grant.revoked_at.is_some_and(|at| at >= since));
