@@ -183,7 +183,7 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     database::prepare(&config.database, &connection).await?;
     let mapping = mapping(&config, connection.clone(), &clock).await?;
     let facts = account_facts::MappedFacts::new(&config, Arc::clone(&mapping), Arc::clone(&clock));
-    let oauth = sign_in::server(&config, connection, &audit, &clock, facts).await?;
+    let oauth = Box::pin(sign_in::server(&config, connection, &audit, &clock, facts)).await?;
     let (authorizer, remote_keys) = authorization::authorizer(&config, &oauth, &mapping, &clock)?;
     let gateway = authorization::gateway(&config, authorizer, &audit)?;
     let metrics = Metrics::new("connect-server")?;
