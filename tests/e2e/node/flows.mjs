@@ -117,17 +117,10 @@ const FLOWS = {
 
   /** A client that acts for itself. */
   async machine(library, input) {
-    const session = await Session.existing(library, input);
-    const tokens = await session.client.clientCredentials({ resource: input.resource });
-    const called = await session.called(session.client, tokens.access_token).catch(failure);
-    const elsewhere = await failure(session.client.clientCredentials({ resource: 'https://other.example/mcp' }));
-    return { tokens: shown(tokens), called, elsewhere };
-  },
-
-  /** Any other grant, with what the arguments say. */
-  async grant(library, input) {
-    const session = await Session.existing(library, input);
-    const tokens = await session.client.grant(input.grant_type, input.parameters);
-    return { tokens: shown(tokens), called: await session.called(session.client, tokens.access_token) };
+    const { client } = await Session.existing(library, input);
+    const tokens = shown(await client.clientCredentials({ resource: input.resource }));
+    const elsewhere = await failure(client.clientCredentials({ resource: 'https://other.example/mcp' }));
+    const more = await failure(client.clientCredentials({ resource: input.resource, scope: 'everything' }));
+    return { tokens, elsewhere, more };
   },
 };

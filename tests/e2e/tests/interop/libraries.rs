@@ -152,3 +152,37 @@ fn a_person_lets_a_device_in_and_another_not() {
         assert_eq!(report["refused"]["error"], "access_denied");
     }
 }
+
+/// Registers a client as an operator does, and gives its metadata.
+fn operators_client(system: &System, method: &str, more: &[&str]) -> Value {
+    let start = ["client", "add", "--json", "--authentication", method, "--grant-type", "client_credentials"];
+    let output = system.connect_server(&[&start, more].concat());
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{method}: {words}");
+    let added: Value = serde_json::from_slice(&output.stdout).unwrap();
+    json!({
+        "client_id": added["id"], "client_secret": added["client_secret"], "token_endpoint_auth_method": method,
+    })
+}
+
+/// SEC-19, SEC-23: a client that acts for itself asks for another resource or for more scope -> `invalid_target`, `invalid_scope`
+#[test]
+fn clients_of_the_operator_act_for_themselves() {
+    let system = System::start(Options::default());
+    for method in ["client_secret_basic", "client_secret_post"] {
+        let client = operators_client(
+            &system,
+            method,
+            &["--tenant", "acme", "--service", "platform", "--scope", "platform"],
+        );
+        for report in lead_both(&system, "machine", &json!({ "client": client })) {
+            let claims = &report["tokens"]["claims"];
+            assert_eq!(claims["sub"], client["client_id"], "{report:#}");
+            assert_eq!(claims["client_id"], client["client_id"]);
+            assert_eq!(claims["tenant"], "acme");
+            assert!(report["tokens"]["refresh"].is_null(), "{report:#}");
+            assert_eq!(report["elsewhere"]["error"], "invalid_target");
+            assert_eq!(report["more"]["error"], "invalid_scope");
+        }
+    }
+}
