@@ -1,5 +1,6 @@
 //! The configuration of connect-server: what may be set, what it means, and what must hold together.
 
+mod assertions;
 mod example;
 mod operator_clients;
 mod read;
@@ -19,6 +20,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 use settings::{Document, KeyReference, Problems, Secret};
 
+pub use assertions::{WorkloadIssuer, WorkloadRule};
 pub use example::EXAMPLE;
 pub use operator_clients::{Client, ClientDescription, ClientMethod, GrantTypeName};
 pub use values::{
@@ -27,6 +29,9 @@ pub use values::{
 
 /// Prefix of the environment variables that replace settings.
 pub const PREFIX: &str = "CONNECT";
+
+/// What stands before the identifier of a client that acts for itself in a source identity.
+pub const CLIENTS_PREFIX: &str = "client";
 
 /// Everything that can be set.
 #[derive(Debug)]
@@ -63,6 +68,8 @@ pub struct Config {
     pub trusted_issuers: Vec<TrustedIssuer>,
     /// Clients that the operator registers.
     pub operator_clients: Vec<Client>,
+    /// Issuers of workload identities.
+    pub workload_issuers: Vec<WorkloadIssuer>,
     /// Services behind the gateway.
     pub services: Vec<Service>,
     /// Which clients may connect.
@@ -182,6 +189,8 @@ pub struct IdentityProvider {
     pub recheck: bool,
     /// Keeps the subjects of several issuers apart in CloudTrail.
     pub source_identity_prefix: String,
+    /// Whether its identity assertions let clients in for people (enterprise-managed authorization).
+    pub id_jag: bool,
 }
 
 /// A person with a password in the configuration; refused unless `public_url` is loopback.
@@ -260,6 +269,12 @@ pub struct Brand {
 }
 
 impl Config {
+    /// The resource that a service is, and the audience of tokens for it.
+    #[must_use]
+    pub fn resource(&self, service: &Service) -> String {
+        format!("{}{}", self.public_url.as_str(), service.path.as_str())
+    }
+
     /// Reads and checks a file, without any variables of the environment.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Serving: the parts put together, the listeners opened, and everything stopped again.
 
 mod account_facts;
+mod assertions;
 mod authorization;
 mod background;
 mod clients;

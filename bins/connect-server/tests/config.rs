@@ -249,3 +249,58 @@ fn clients_that_cannot_be_meant_are_refused_with_their_key() {
         assert!(!problems.contains("hunter2"), "{problems}");
     }
 }
+
+const WORKLOADS: &str = r#"
+[[workload_issuer]]
+issuer = "https://token.actions.githubusercontent.com"
+algorithms = ["RS256"]
+source_identity_prefix = "github"
+[[workload_issuer.rule]]
+claims = { "/sub" = "repo:acme/*", "/repository_owner_id" = "1234" }
+client_id = "builds"
+services = ["platform"]
+scopes = ["platform"]
+tenant = "acme"
+"#;
+
+#[test]
+fn workloads_are_described_by_rules() {
+    let config = read(&format!("{GOOD}{WORKLOADS}"), &[]).unwrap();
+    let [issuer] = config.workload_issuers.as_slice() else { panic!("{:?}", config.workload_issuers) };
+    assert_eq!((issuer.max_lifetime.as_secs(), issuer.leeway.as_secs()), (3600, 60));
+    assert_eq!(issuer.token_types, ["JWT"]);
+    assert_eq!(issuer.rules[0].claims["/sub"].to_string(), "repo:acme/*");
+    assert!(!config.identity_providers[0].id_jag);
+}
+
+/// SEC-20: a rule without a condition, with an open wildcard, for an unknown service or scope -> the configuration is refused
+#[test]
+fn rules_that_mean_too_much_are_refused() {
+    let cases = [
+        ("claims = { \"/sub\" = \"repo:acme/*\", \"/repository_owner_id\" = \"1234\" }", "", "no condition"),
+        ("repo:acme/*", "repo:acme*", "workload_issuer[0].rule[0].claims"),
+        ("repo:acme/*", "*", "workload_issuer[0].rule[0].claims"),
+        ("\"/sub\"", "\"sub\"", "a JSON pointer"),
+        ("services = [\"platform\"]", "services = [\"other\"]", "service \"other\""),
+        ("services = [\"platform\"]", "", "a rule without services"),
+        ("scopes = [\"platform\"]", "scopes = [\"admin\"]", "scope \"admin\""),
+        ("scopes = [\"platform\"]", "", "a rule without scopes"),
+        ("algorithms = [\"RS256\"]", "algorithms = [\"HS256\"]", "workload_issuer[0].algorithms"),
+        ("source_identity_prefix = \"github\"", "", "source_identity_prefix \"\" for two issuers"),
+        (
+            "source_identity_prefix = \"github\"",
+            "source_identity_prefix = \"client\"",
+            "source_identity_prefix \"client\"",
+        ),
+        (
+            "https://token.actions.githubusercontent.com",
+            "https://example.okta.com",
+            "two values of source_identity_prefix",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        assert!(WORKLOADS.contains(from), "{from}");
+        let problems = read(&format!("{GOOD}{}", WORKLOADS.replace(from, to)), &[]).map(drop).unwrap_err();
+        assert!(problems.contains(expected), "{to}: {problems}");
+    }
+}

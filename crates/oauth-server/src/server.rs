@@ -298,6 +298,12 @@ impl OAuthServer {
         self.0.refresh_keys().await
     }
 
+    /// The issuer of clients that act for themselves, for the gateway to know their identities by.
+    #[must_use]
+    pub fn clients_issuer(&self) -> String {
+        self.0.config.clients_issuer()
+    }
+
     /// The revoked grants, for the gateway in the same process.
     #[must_use]
     pub fn revocations(&self) -> Arc<RevocationView> {

@@ -20,6 +20,7 @@ mod tests {
         assert_eq!(config.services.len(), 1);
         assert_eq!(config.identity_providers.len(), 1);
         assert_eq!(config.trusted_issuers.len(), 1);
+        assert_eq!(config.workload_issuers.len(), 1);
         assert!(config.ignored_hosts.is_empty(), "{:?}", config.ignored_hosts);
     }
 }

@@ -14,9 +14,12 @@ use oauth_server::ReplayWindow;
 use settings::{KeyReference, Section, Span};
 
 use super::{
-    Algorithm, Brand, Config, Database, DatabaseUrl, Device, DeviceClients, IdentityProvider, Keys, Listen,
-    Log, Origin, PublicUrl, RsaBits, Service, ServicePath, Sessions, Slug, StaticUser, Tokens, TrustedIssuer,
-    UpstreamUrl, operator_clients::client, values,
+    Algorithm, Brand, CLIENTS_PREFIX, Config, Database, DatabaseUrl, Device, DeviceClients, IdentityProvider,
+    Keys, Listen, Log, Origin, PublicUrl, RsaBits, Service, ServicePath, Sessions, Slug, StaticUser, Tokens,
+    TrustedIssuer, UpstreamUrl, WorkloadIssuer,
+    assertions::{rules_name_services, workload_issuer},
+    operator_clients::client,
+    values,
 };
 
 /// Everything, or `None` where something that is needed is missing or wrong.
@@ -36,6 +39,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
     let static_users = all(root.sections("static_user"), static_user);
     let trusted_issuers = all(root.sections("trusted_issuer"), trusted_issuer);
     let operator_clients = all(root.sections("client"), client);
+    let workload_issuers = all(root.sections("workload_issuer"), workload_issuer);
     let services = all(root.sections("service"), service);
     let clients = clients::clients(root.section("clients"));
     let brand = brand(root.section("brand"));
@@ -43,12 +47,13 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
     // What is right alone may be wrong together.
     let (services_read, providers_read) = (services.as_deref(), identity_providers.as_deref());
     let (users_read, issuers_read) = (static_users.as_deref(), trusted_issuers.as_deref());
+    let workloads_read = workload_issuers.as_deref();
     static_users_are_local(root, public_url.as_ref(), users_read);
     replicas_share_a_server(root, replicas, database.as_ref());
     if !allowed_hosts.is_empty() {
         somebody_reaches_something(root, services_read, providers_read, users_read);
     }
-    prefixes_differ(root, providers_read, issuers_read);
+    prefixes_differ(root, providers_read, issuers_read, workloads_read);
     names_differ(root, "service", services_read, |service| service.name.as_str());
     names_differ(root, "service", services_read, |service| service.path.as_str());
     names_differ(root, "identity_provider", providers_read, |provider| provider.id.as_str());
@@ -56,6 +61,8 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
     names_differ(root, "static_user", users_read, |user| &user.username);
     names_differ(root, "client", operator_clients.as_deref(), |client| &client.description.id);
     names_differ(root, "trusted_issuer", issuers_read, |issuer| &issuer.issuer);
+    names_differ(root, "workload_issuer", workloads_read, |workload| &workload.issuer);
+    rules_name_services(root, workloads_read, services_read);
 
     Some(Config {
         public_url: public_url?,
@@ -74,6 +81,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
         static_users: static_users?,
         trusted_issuers: trusted_issuers?,
         operator_clients: operator_clients?,
+        workload_issuers: workload_issuers?,
         services: services?,
         clients: clients?,
         brand: brand?,
@@ -140,24 +148,44 @@ fn domains_differ(root: &Section<'_>, providers: Option<&[IdentityProvider]>) {
     }
 }
 
-/// Two issuers with one prefix could have two people with one source identity.
+/// Two issuers with one prefix could have two people with one source identity, and one with two prefixes has two of each.
 fn prefixes_differ(
     root: &Section<'_>,
     providers: Option<&[IdentityProvider]>,
     issuers: Option<&[TrustedIssuer]>,
+    workloads: Option<&[WorkloadIssuer]>,
 ) {
     let of_providers = providers.unwrap_or_default().iter();
     let of_issuers = issuers.unwrap_or_default().iter();
-    // One organisation may be both; it is the same issuer then, and needs one prefix.
-    let named: BTreeMap<&str, &str> = of_providers
+    let of_workloads = workloads.unwrap_or_default().iter();
+    let named = of_providers
         .map(|provider| (provider.issuer.as_str(), provider.source_identity_prefix.as_str()))
         .chain(of_issuers.map(|issuer| (issuer.issuer.as_str(), issuer.source_identity_prefix.as_str())))
-        .collect();
-    if let Some(twice) = duplicate(named.into_values()) {
+        .chain(of_workloads.map(|issuer| (issuer.issuer.as_str(), issuer.source_identity_prefix.as_str())));
+    let key = if workloads.is_some_and(|workloads| !workloads.is_empty()) {
+        "workload_issuer"
+    } else if issuers.is_some_and(<[_]>::is_empty) {
+        "identity_provider"
+    } else {
+        "trusted_issuer"
+    };
+    // One organisation may be several of these; it is the same issuer then, and needs one prefix.
+    let mut by_issuer = BTreeMap::new();
+    for (issuer, prefix) in named {
+        if by_issuer.insert(issuer, prefix).is_some_and(|other| other != prefix) {
+            root.contradiction(
+                key,
+                &format!("two values of source_identity_prefix for {issuer:?}"),
+                "the same one wherever this issuer is configured",
+            );
+        }
+    }
+    let reserved = [CLIENTS_PREFIX];
+    if let Some(twice) = duplicate(by_issuer.into_values().chain(reserved)) {
         root.contradiction(
-            if issuers.is_some_and(<[_]>::is_empty) { "identity_provider" } else { "trusted_issuer" },
+            key,
             &format!("source_identity_prefix {twice:?} for two issuers"),
-            "a prefix of its own for each, so that CloudTrail tells their people apart",
+            "a prefix of its own for each, other than that of clients (\"client\"), so that CloudTrail tells their people apart",
         );
     }
 }
@@ -298,7 +326,7 @@ fn sessions(mut section: Section<'_>) -> Option<Sessions> {
     Some(Sessions { idle, absolute })
 }
 
-const POINTER: &str = "a JSON pointer such as \"/org_id\"";
+pub(super) const POINTER: &str = "a JSON pointer such as \"/org_id\"";
 
 fn identity_provider(mut section: Section<'_>) -> Option<IdentityProvider> {
     let id: Option<Slug> = section.required("id", Slug::EXPECTED);
@@ -313,6 +341,7 @@ fn identity_provider(mut section: Section<'_>) -> Option<IdentityProvider> {
     let domains: Vec<values::MailDomain> = section.list("domains", values::MailDomain::EXPECTED);
     let recheck = section.or("recheck", "true or false", false);
     let prefix = section.or("source_identity_prefix", values::Prefix::EXPECTED, values::Prefix::default());
+    let id_jag = section.or("id_jag", "true or false", false);
     let id = id?;
     Some(IdentityProvider {
         label: label.unwrap_or_else(|| id.to_string()),
@@ -326,6 +355,7 @@ fn identity_provider(mut section: Section<'_>) -> Option<IdentityProvider> {
         domains: domains.into_iter().map(|domain| domain.0).collect(),
         recheck: recheck?,
         source_identity_prefix: prefix?.0,
+        id_jag: id_jag?,
     })
 }
 

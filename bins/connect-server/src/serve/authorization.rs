@@ -14,7 +14,7 @@ use oidc_verify::{Algorithm, FetchClient, IssuerConfig, IssuerSet, JwksCache, Jw
 use role_mapper::MappingSnapshots;
 
 use super::{Clock, StartError, possession, sign_in};
-use crate::config::{self, Config, TrustedIssuer};
+use crate::config::{self, CLIENTS_PREFIX, Config, TrustedIssuer};
 
 /// Revocations by the authorization server of this process and of its replicas.
 struct OurRevocations {
@@ -61,7 +61,7 @@ pub(super) fn authorizer(
         IssuerSet::new(verifiers).map_err(|source| untrusted(config.public_url.as_str(), source.into()))?;
     let settings = AuthorizerConfig {
         own_issuer: config.public_url.as_str().to_owned(),
-        identity_prefixes: identity_prefixes(config),
+        identity_prefixes: identity_prefixes(config, oauth),
         decision_max_age: config.database.max_age,
         dpop: possession::rules(config, oauth),
     };
@@ -142,7 +142,7 @@ fn trusted(
 }
 
 fn resources(config: &Config) -> impl Iterator<Item = String> + '_ {
-    config.services.iter().map(|service| format!("{}{}", config.public_url.as_str(), service.path.as_str()))
+    config.services.iter().map(|service| config.resource(service))
 }
 
 fn untrusted(issuer: &str, source: Box<dyn Error + Send + Sync>) -> StartError {
@@ -150,16 +150,20 @@ fn untrusted(issuer: &str, source: Box<dyn Error + Send + Sync>) -> StartError {
 }
 
 /// Every issuer of an identity, with what stands before its subjects in a source identity.
-fn identity_prefixes(config: &Config) -> BTreeMap<String, String> {
+fn identity_prefixes(config: &Config, oauth: &OAuthServer) -> BTreeMap<String, String> {
     let providers = config.identity_providers.iter();
     let issuers = config.trusted_issuers.iter();
     let mut prefixes: BTreeMap<String, String> = providers
         .map(|provider| (provider.issuer.clone(), provider.source_identity_prefix.clone()))
         .chain(issuers.map(|issuer| (issuer.issuer.clone(), issuer.source_identity_prefix.clone())))
         .collect();
+    let workloads = config.workload_issuers.iter();
+    prefixes
+        .extend(workloads.map(|workload| (workload.issuer.clone(), workload.source_identity_prefix.clone())));
     if !config.static_users.is_empty() {
         let prefix = if prefixes.is_empty() { "" } else { "static" };
         prefixes.insert(sign_in::static_issuer(config), prefix.to_owned());
     }
+    prefixes.insert(oauth.clients_issuer(), CLIENTS_PREFIX.to_owned());
     prefixes
 }

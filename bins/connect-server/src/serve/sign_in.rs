@@ -16,7 +16,7 @@ use public_fetch::PublicFetch;
 use sea_orm::DatabaseConnection;
 use secrecy::ExposeSecret;
 
-use super::{Clock, StartError, account_facts::MappedFacts, clients};
+use super::{Clock, StartError, account_facts::MappedFacts, assertions, clients};
 use crate::{
     config::{self, Config, RsaBits},
     sealing, secrets,
@@ -55,7 +55,7 @@ pub(super) async fn server(
         fetch: Arc::new(public_documents(config)?),
         account_facts: Some(Arc::new(facts)),
     };
-    let mut oauth = oauth_config(config)?;
+    let mut oauth = oauth_config(config, clock)?;
     oauth.clients = clients::configured(config, clock()).await?;
     Ok(OAuthServer::new(oauth, parts).await?)
 }
@@ -83,7 +83,7 @@ pub(crate) fn key_settings(config: &Config) -> KeySettings {
     }
 }
 
-fn oauth_config(config: &Config) -> Result<OAuthConfig, StartError> {
+fn oauth_config(config: &Config, clock: &Clock) -> Result<OAuthConfig, StartError> {
     let resources = config.services.iter().map(|service| resource(config, service)).collect();
     let mut oauth = OAuthConfig::new(config.public_url.as_str(), resources);
     oauth.access_lifetime = config.tokens.access;
@@ -98,6 +98,8 @@ fn oauth_config(config: &Config) -> Result<OAuthConfig, StartError> {
     };
     oauth.session_idle_lifetime = config.sessions.idle;
     oauth.session_absolute_lifetime = config.sessions.absolute;
+    oauth.workload_issuers = assertions::workloads(config, clock)?;
+    oauth.identity_assertion_issuers = assertions::identities(config, clock)?;
     oauth.device_lifetime = config.device.lifetime;
     oauth.client_documents = config.clients.documents.clone();
     oauth.brand = Brand::new(&config.brand.name, config.brand.support_link.as_deref())?;
@@ -110,7 +112,7 @@ fn resource(config: &Config, service: &config::Service) -> Resource {
         description: service.scope_descriptions.get(name).cloned(),
     };
     Resource {
-        uri: format!("{}{}", config.public_url.as_str(), service.path.as_str()),
+        uri: config.resource(service),
         name: service.label.clone(),
         scopes: service.scopes.iter().map(scope).collect(),
     }
