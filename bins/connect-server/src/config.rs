@@ -60,6 +60,8 @@ pub struct Config {
     pub device: Device,
     /// How long people stay signed in to the pages about their account.
     pub sessions: Sessions,
+    /// Where people take tokens.
+    pub portal: Portal,
     /// Organisations' identity providers.
     pub identity_providers: Vec<IdentityProvider>,
     /// People to try things out with.
@@ -164,6 +166,13 @@ pub struct Sessions {
     pub absolute: Duration,
 }
 
+/// Where people take tokens for programs that cannot sign them in.
+#[derive(Debug)]
+pub struct Portal {
+    /// How long such a token lives; there is no portal when absent.
+    pub lifetime: Option<Duration>,
+}
+
 /// An OpenID Connect provider that people sign in at.
 #[derive(Debug)]
 pub struct IdentityProvider {
@@ -266,6 +275,10 @@ pub struct Brand {
     pub name: String,
     /// Where people find help.
     pub support_link: Option<String>,
+    /// A PNG, JPEG or WebP file.
+    pub logo: Option<PathBuf>,
+    /// A colour such as `#1f5fbf`.
+    pub accent: Option<String>,
 }
 
 impl Config {

@@ -75,6 +75,14 @@ pub enum StartError {
     /// The brand.
     #[error("brand cannot be used")]
     Brand(#[from] oauth_server::BrandError),
+    /// The logo.
+    #[error("brand.logo {file} cannot be read")]
+    Logo {
+        /// The file.
+        file: String,
+        /// Why.
+        source: io::Error,
+    },
     /// A trusted issuer's settings.
     #[error("the issuer {issuer} cannot be trusted as configured")]
     Issuer {

@@ -27,7 +27,7 @@ use crate::{
     params::Params,
     server::Server,
     session::{BrowserSession, ask_to_sign_in, person_party},
-    store::{ActivityKind, Client, Grant, Page, Person, Position},
+    store::{ActivityKind, Client, Grant, GrantKind, Page, Person, Position},
 };
 
 /// How many grants are listed at once.
@@ -60,7 +60,7 @@ async fn try_show(server: &Server, caller: &Caller, uri: &Uri) -> Result<Respons
     let connections = grants.iter().map(|grant| connection(server, grant, clients.get(&grant.client_id)));
     let page = AccountPage {
         brand: &server.config.brand,
-        person: identity.display_name.as_deref().or(identity.email.as_deref()).unwrap_or(&identity.subject),
+        person: identity.shown(),
         source: source.map(|source| source.label()),
         notice: params.value("done").and_then(notice),
         connections: connections.collect(),
@@ -76,6 +76,7 @@ async fn try_show(server: &Server, caller: &Caller, uri: &Uri) -> Result<Respons
                 network: entry.network.as_deref(),
             })
             .collect(),
+        portal: server.config.portal_lifetime.is_some(),
         csrf: &browser.csrf(),
         now: server.now(),
     };
@@ -116,7 +117,10 @@ fn connection<'a>(server: &'a Server, grant: &'a Grant, client: Option<&'a Clien
     };
     Connection {
         id: &grant.id,
-        client_name: client.and_then(|client| client.name.as_deref()),
+        client_name: match grant.kind {
+            GrantKind::Portal => Some("A token that you took"),
+            _ => client.and_then(|client| client.name.as_deref()),
+        },
         id_host: Url::parse(&grant.client_id).ok().and_then(|url| url.host_str().map(str::to_owned)),
         service: resource.map_or(grant.resource.as_str(), |resource| resource.name.as_str()),
         device: grant.device.as_deref(),

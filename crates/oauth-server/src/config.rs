@@ -59,6 +59,8 @@ pub struct OAuthConfig {
     pub session_idle_lifetime: Duration,
     /// How long a person stays signed in to them at most; 12 hours by default.
     pub session_absolute_lifetime: Duration,
+    /// How long a token lives that a person takes at `/portal`, at most an hour; there is no portal when absent, as by default.
+    pub portal_lifetime: Option<Duration>,
     /// How many browsers may be signed in to them; 50 000 by default. Of more, those that end first give way.
     pub max_sessions: u64,
     /// How many unfinished authorizations are kept; 50 000 by default. Of more, the oldest give way.
@@ -120,6 +122,7 @@ impl OAuthConfig {
             unused_client_lifetime: DAY,
             session_idle_lifetime: 60 * MINUTE,
             session_absolute_lifetime: DAY / 2,
+            portal_lifetime: None,
             max_sessions: 50_000,
             max_interactions: 50_000,
             request_timeout: MINUTE / 2,
@@ -161,7 +164,8 @@ impl OAuthConfig {
             ("session_absolute_lifetime", self.session_absolute_lifetime, 7 * DAY),
             ("request_timeout", self.request_timeout, 10 * MINUTE),
         ];
-        for (field, found, max) in bounds {
+        let portal = self.portal_lifetime.map(|found| ("portal_lifetime", found, MAX_ACCESS_LIFETIME));
+        for (field, found, max) in bounds.into_iter().chain(portal) {
             if found < Duration::from_secs(1) || found > max {
                 problems.push(ConfigProblem::Lifetime { field, found, max });
             }

@@ -35,6 +35,13 @@ pub struct Identity {
     pub hints: Map<String, Value>,
 }
 
+impl Identity {
+    /// What the person is called on a page.
+    pub(crate) fn shown(&self) -> &str {
+        self.display_name.as_deref().or(self.email.as_deref()).unwrap_or(&self.subject)
+    }
+}
+
 /// A way to sign in.
 #[derive(Debug)]
 pub enum IdentitySource {

@@ -51,6 +51,9 @@ pub(crate) enum PageError {
     /// Nobody is signed in in this browser.
     #[error("nobody is signed in in this browser")]
     NoSession,
+    /// Tokens cannot be taken here.
+    #[error("the portal is off")]
+    NoPortal,
     /// The form was not made by this server for this browser.
     #[error("the form's anti-forgery value is wrong")]
     Forged,
@@ -128,7 +131,7 @@ impl PageError {
             Self::ClientDocument(error) => error.status(),
             Self::NoSession | Self::Forged => StatusCode::FORBIDDEN,
             Self::TooManyAttempts(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::NoDevices | Self::UnknownSource => StatusCode::NOT_FOUND,
+            Self::NoDevices | Self::NoPortal | Self::UnknownSource => StatusCode::NOT_FOUND,
             Self::UpstreamRefused(_) => StatusCode::BAD_GATEWAY,
             Self::UpstreamDown(_) | Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -174,13 +177,18 @@ impl PageError {
             },
             Self::TooManyAttempts(_) => Words {
                 title: "Too many attempts",
-                text: "Signing in was tried too often in a short time.",
+                text: "This was tried too often in a short time.",
                 remedy: "Wait a minute, go back and try again.",
             },
             Self::NoDevices => Words {
                 title: "Devices cannot be connected here",
                 text: "This server does not let programs on other devices in by a code.",
                 remedy: "Ask whoever runs this server how to connect the device.",
+            },
+            Self::NoPortal => Words {
+                title: "There is no such page",
+                text: "Tokens cannot be taken by hand here.",
+                remedy: "Connect an application instead: it signs you in by itself.",
             },
             Self::UnknownSource => Words {
                 title: "There is no such way to sign in",

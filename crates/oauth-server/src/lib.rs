@@ -12,6 +12,7 @@
 //! | `/consent`, `/sign-in`, `/callback/<source>` | the pages on the way to a code |
 //! | `/device_authorization`, `/auth/device_authorization`, `/device` | sign-in on another device (RFC 8628) |
 //! | `/account` | what is connected in a person's name, and a way to end it |
+//! | `/portal` | a token for a program that cannot sign a person in; off by default |
 //! | `/token`, `/auth/token` | codes and refresh tokens to RFC 9068 access tokens |
 //! | `/revoke`, `/auth/revoke` | RFC 7009 |
 //! | `/backchannel-logout/<source>` | an identity provider ends a sign-in |
@@ -129,6 +130,7 @@ mod operator_clients;
 mod pages;
 mod params;
 mod password;
+mod portal;
 mod random;
 mod rates;
 mod recheck;

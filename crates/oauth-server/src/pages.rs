@@ -3,12 +3,15 @@
 //! A page is a struct of borrowed facts; `respond` turns it into an answer. Every value is escaped by the
 //! template engine, and what a stranger chose (a client's name, a host) also passes [`display`] first.
 
+mod accent;
 mod account;
 mod brand;
 mod device;
 mod display;
 mod html;
+mod logo;
 mod notice;
+mod portal;
 mod response;
 mod time_words;
 mod view;
@@ -20,7 +23,9 @@ pub(crate) use account::{AccountPage, Connection, Entry, Standing};
 pub use brand::{Brand, BrandError};
 pub(crate) use device::{DeviceCodePage, DeviceConfirmPage, DevicePage};
 pub(crate) use display::display_text;
+pub(crate) use logo::logo;
 pub(crate) use notice::NoticePage;
+pub(crate) use portal::{PortalChoice, PortalPage, TokenPage};
 pub(crate) use view::{
     ChooserPage, Client, ConsentPage, Destination, ErrorPage, Form, Provider, Scope, SignInPage,
 };

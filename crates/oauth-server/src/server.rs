@@ -37,7 +37,9 @@ use crate::{
     keys::{KeyError, KeyRing},
     logout,
     metadata::{self, Documents},
+    pages,
     password::PasswordCheck,
+    portal,
     random::{Randomness, RandomnessUnavailable},
     rates::RateByName,
     register,
@@ -174,6 +176,8 @@ pub(crate) struct Server {
     pub(crate) assertions: Assertions,
     /// Tokens without a person, by client.
     pub(crate) machine_tokens: RateByName,
+    /// Tokens that people take, by person.
+    pub(crate) portal_tokens: RateByName,
     /// Questions about tokens, by client.
     pub(crate) introspections: RateByName,
     pub(crate) device_attempts: device::Attempts,
@@ -232,6 +236,7 @@ impl OAuthServer {
             passwords: PasswordCheck::new(),
             assertions,
             machine_tokens,
+            portal_tokens: RateByName::new(portal::TOKENS_PER_MINUTE, portal::TOKENS_PER_MINUTE),
             introspections,
             device_attempts: device::Attempts::new(),
             client_keys,
@@ -270,6 +275,8 @@ impl OAuthServer {
             .route("/account", get(account::show))
             .route("/account/revoke", post(account::revoke))
             .route("/account/sign-out", post(account::sign_out))
+            .route("/portal", get(portal::show).post(portal::take))
+            .route("/brand/logo", get(pages::logo))
             .route("/signed-out", get(account::signed_out))
             .layer(middleware::from_fn_with_state(Arc::clone(&self.0), http_layer::page_in_time));
         for_browser_clients

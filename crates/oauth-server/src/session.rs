@@ -33,6 +33,7 @@ impl Page {
     pub(crate) fn path(self) -> &'static str {
         match self {
             Self::Account => "/account",
+            Self::Portal => "/portal",
         }
     }
 }
@@ -74,6 +75,11 @@ impl BrowserSession {
     /// The anti-forgery value of the forms of this session.
     pub(crate) fn csrf(&self) -> String {
         cookies::derive("csrf", "session", &self.cookie)
+    }
+
+    /// What the values of its forms are made from.
+    pub(crate) fn cookie(&self) -> &SecretString {
+        &self.cookie
     }
 
     /// Who it is.

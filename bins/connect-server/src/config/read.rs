@@ -15,8 +15,8 @@ use settings::{KeyReference, Section, Span};
 
 use super::{
     Algorithm, Brand, CLIENTS_PREFIX, Config, Database, DatabaseUrl, Device, DeviceClients, IdentityProvider,
-    Keys, Listen, Log, Origin, PublicUrl, RsaBits, Service, ServicePath, Sessions, Slug, StaticUser, Tokens,
-    TrustedIssuer, UpstreamUrl, WorkloadIssuer,
+    Keys, Listen, Log, Origin, Portal, PublicUrl, RsaBits, Service, ServicePath, Sessions, Slug, StaticUser,
+    Tokens, TrustedIssuer, UpstreamUrl, WorkloadIssuer,
     assertions::{rules_name_services, workload_issuer},
     operator_clients::client,
     values,
@@ -35,6 +35,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
     let device = device(root.section("device"));
     let keys = keys(root.section("keys"));
     let sessions = sessions(root.section("sessions"));
+    let portal = portal(root.section("portal"));
     let identity_providers = all(root.sections("identity_provider"), identity_provider);
     let static_users = all(root.sections("static_user"), static_user);
     let trusted_issuers = all(root.sections("trusted_issuer"), trusted_issuer);
@@ -77,6 +78,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
         keys: keys?,
         device: device?,
         sessions: sessions?,
+        portal: portal?,
         identity_providers: identity_providers?,
         static_users: static_users?,
         trusted_issuers: trusted_issuers?,
@@ -326,6 +328,16 @@ fn sessions(mut section: Section<'_>) -> Option<Sessions> {
     Some(Sessions { idle, absolute })
 }
 
+fn portal(mut section: Section<'_>) -> Option<Portal> {
+    let enabled = section.or("enabled", "true or false", false)?;
+    let lifetime = section.or("lifetime", SPAN, Span(Duration::from_mins(15)))?.0;
+    let bounds = Duration::from_mins(1)..=Duration::from_hours(1);
+    if !bounds.contains(&lifetime) {
+        section.contradiction("lifetime", &format!("{} seconds", lifetime.as_secs()), "between 1m and 1h");
+    }
+    Some(Portal { lifetime: enabled.then_some(lifetime) })
+}
+
 pub(super) const POINTER: &str = "a JSON pointer such as \"/org_id\"";
 
 fn identity_provider(mut section: Section<'_>) -> Option<IdentityProvider> {
@@ -435,5 +447,7 @@ fn service(mut section: Section<'_>) -> Option<Service> {
 fn brand(mut section: Section<'_>) -> Option<Brand> {
     let name = section.or("name", "a name", "Connect Server".to_owned());
     let support_link = section.optional::<values::IssuerUrl>("support_link", "an https URL");
-    Some(Brand { name: name?, support_link: support_link.map(|url| url.0) })
+    let logo = section.path("logo", "the path of a PNG, JPEG or WebP file");
+    let accent = section.optional::<String>("accent", "a colour such as \"#1f5fbf\"");
+    Some(Brand { name: name?, support_link: support_link.map(|url| url.0), logo, accent })
 }

@@ -102,8 +102,21 @@ fn oauth_config(config: &Config, clock: &Clock) -> Result<OAuthConfig, StartErro
     oauth.identity_assertion_issuers = assertions::identities(config, clock)?;
     oauth.device_lifetime = config.device.lifetime;
     oauth.client_documents = config.clients.documents.clone();
-    oauth.brand = Brand::new(&config.brand.name, config.brand.support_link.as_deref())?;
+    oauth.portal_lifetime = config.portal.lifetime;
+    oauth.brand = brand(&config.brand)?;
     Ok(oauth)
+}
+
+fn brand(config: &config::Brand) -> Result<Brand, StartError> {
+    let mut brand = Brand::new(&config.name, config.support_link.as_deref())?;
+    if let Some(accent) = &config.accent {
+        brand = brand.with_accent(accent)?;
+    }
+    if let Some(logo) = &config.logo {
+        let unreadable = |source| StartError::Logo { file: logo.display().to_string(), source };
+        brand = brand.with_logo(&std::fs::read(logo).map_err(unreadable)?)?;
+    }
+    Ok(brand)
 }
 
 fn resource(config: &Config, service: &config::Service) -> Resource {

@@ -40,7 +40,10 @@ impl TokenRequest<'_> {
             // It needs no redirect.
             GrantKind::Device => device::is_allowed(self.server, &self.client),
             // One access token and nothing after it.
-            GrantKind::ClientCredentials | GrantKind::Workload | GrantKind::IdentityAssertion => false,
+            GrantKind::ClientCredentials
+            | GrantKind::Workload
+            | GrantKind::IdentityAssertion
+            | GrantKind::Portal => false,
         };
         // A client that changed what people relied on asks them again.
         let same_client = grant.client_fingerprint == self.client.fingerprint();

@@ -33,6 +33,8 @@ pub(crate) struct AccountPage<'a> {
     pub(crate) more: Option<&'a str>,
     pub(crate) standings: Vec<Standing<'a>>,
     pub(crate) activity: Vec<Entry<'a>>,
+    /// Whether tokens can be taken.
+    pub(crate) portal: bool,
     /// The anti-forgery value of each form.
     pub(crate) csrf: &'a str,
     pub(crate) now: SystemTime,
@@ -83,6 +85,7 @@ struct AccountHtml<'a> {
     more: Option<&'a str>,
     standings: Vec<StandingHtml>,
     activity: Vec<EntryHtml>,
+    portal: bool,
     csrf: &'a str,
 }
 
@@ -128,9 +131,10 @@ impl AccountPage<'_> {
             more: self.more,
             standings: self.standings.iter().map(Standing::html).collect(),
             activity: self.activity.iter().map(Entry::html).collect(),
+            portal: self.portal,
             csrf: self.csrf,
         };
-        answer(status, &page, Forms::Own)
+        answer(self.brand, status, &page, Forms::Own)
     }
 }
 

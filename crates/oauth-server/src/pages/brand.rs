@@ -1,16 +1,25 @@
 //! What an operator puts on the pages.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use url::Url;
 
-use super::display::initial;
+use super::{
+    STYLE,
+    accent::{self, Colour},
+    display::initial,
+    logo::Logo,
+};
 
 const MAX_NAME: usize = 60;
 
-/// The operator's name and support address, shown on every page.
+/// The operator's name, logo, accent colour and support address, shown on every page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Brand {
     name: String,
     support: Option<String>,
+    logo: Option<Logo>,
+    style: String,
 }
 
 /// Why a [`Brand`] was refused.
@@ -23,6 +32,23 @@ pub enum BrandError {
     /// The support link is neither https nor mailto.
     #[error("the brand's support link must be an https or mailto URL")]
     Support,
+    /// The accent is no colour.
+    #[error("the brand's accent {found:?} must be a colour such as \"#1f5fbf\"")]
+    Accent {
+        /// The value.
+        found: String,
+    },
+    /// The logo is of another kind.
+    #[error("the brand's logo must be a PNG, JPEG or WebP file; SVG can carry scripts and is not taken")]
+    Logo,
+    /// The logo would make every page slow.
+    #[error("the brand's logo has {found} bytes: at most {max} are taken")]
+    LogoTooLarge {
+        /// How many it has.
+        found: usize,
+        /// How many it may have.
+        max: usize,
+    },
 }
 
 impl Brand {
@@ -36,7 +62,26 @@ impl Brand {
             return Err(BrandError::Name);
         }
         let support = support.map(support_link).transpose()?;
-        Ok(Self { name: name.to_owned(), support })
+        Ok(Self { name: name.to_owned(), support, ..Self::default() })
+    }
+
+    /// The same with an accent colour, `#rrggbb`. Where it could not be read it is made darker or lighter.
+    ///
+    /// # Errors
+    /// When it is no such colour.
+    pub fn with_accent(mut self, colour: &str) -> Result<Self, BrandError> {
+        let parsed = Colour::parse(colour).ok_or_else(|| BrandError::Accent { found: colour.to_owned() })?;
+        self.style = format!("{STYLE}{}", accent::rules(parsed));
+        Ok(self)
+    }
+
+    /// The same with a logo instead of the first letter of the name: the bytes of a PNG, JPEG or WebP file of at most 64 KiB.
+    ///
+    /// # Errors
+    /// When it is none, or larger.
+    pub fn with_logo(mut self, file: &[u8]) -> Result<Self, BrandError> {
+        self.logo = Some(Logo::new(file)?);
+        Ok(self)
     }
 
     /// The name shown in the header of every page.
@@ -50,6 +95,21 @@ impl Brand {
         initial(&self.name)
     }
 
+    /// The logo.
+    pub(super) fn logo(&self) -> Option<&Logo> {
+        self.logo.as_ref()
+    }
+
+    /// The stylesheet of every page.
+    pub(super) fn style(&self) -> &str {
+        &self.style
+    }
+
+    /// Its hash, by which a browser accepts it.
+    pub(super) fn style_hash(&self) -> String {
+        BASE64_STANDARD.encode(digest(&SHA256, self.style.as_bytes()))
+    }
+
     /// Where a person finds help.
     #[must_use]
     pub fn support(&self) -> Option<&str> {
@@ -59,7 +119,7 @@ impl Brand {
 
 impl Default for Brand {
     fn default() -> Self {
-        Self { name: "Connect".to_owned(), support: None }
+        Self { name: "Connect".to_owned(), support: None, logo: None, style: STYLE.to_owned() }
     }
 }
 
@@ -86,5 +146,23 @@ mod tests {
         for link in ["javascript:alert(1)", "http://help.example", "data:text/html,x", "/help", ""] {
             assert_eq!(Brand::new("Acme", Some(link)), Err(BrandError::Support), "{link:?}");
         }
+        let red = Brand::default().with_accent("red").unwrap_err();
+        assert_eq!(red.to_string(), "the brand's accent \"red\" must be a colour such as \"#1f5fbf\"");
+    }
+
+    #[test]
+    fn a_logo_is_a_small_picture() {
+        let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+        for logo in [png.as_slice(), b"\xff\xd8\xff\xe0", b"RIFF\x10\0\0\0WEBPVP8 "] {
+            assert!(Brand::default().with_logo(logo).is_ok(), "{logo:?}");
+        }
+        for other in [&b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>"[..], b"GIF89a", b"\x89PNG", b""] {
+            assert_eq!(Brand::default().with_logo(other), Err(BrandError::Logo), "{other:?}");
+        }
+        png.resize(64 * 1024, 0);
+        assert!(Brand::default().with_logo(&png).is_ok());
+        png.push(0);
+        let expected = BrandError::LogoTooLarge { found: 64 * 1024 + 1, max: 64 * 1024 };
+        assert_eq!(Brand::default().with_logo(&png), Err(expected));
     }
 }

@@ -85,7 +85,7 @@ impl DeviceCodePage<'_> {
     /// The page as an answer.
     pub(crate) fn respond(&self, status: StatusCode) -> Response {
         let page = DeviceCodeHtml { brand: self.brand, failed: self.failed, form: self.form };
-        answer(status, &page, Forms::Redirecting)
+        answer(self.brand, status, &page, Forms::Redirecting)
     }
 }
 
@@ -109,7 +109,7 @@ impl DeviceConfirmPage<'_> {
             device: self.device.map(|device| display_text(device, MAX_NAME)),
             form: self.form,
         };
-        answer(status, &page, Forms::Redirecting)
+        answer(self.brand, status, &page, Forms::Redirecting)
     }
 }
 
@@ -121,6 +121,6 @@ impl DevicePage<'_> {
             client_name: shown_name(self.client_name),
             connected: self.connected,
         };
-        answer(StatusCode::OK, &page, Forms::None)
+        answer(self.brand, StatusCode::OK, &page, Forms::None)
     }
 }

@@ -103,7 +103,7 @@ impl ConsentPage<'_> {
             person: self.person.map(|person| display_text(person, MAX_NAME)),
             form: self.form,
         };
-        answer(status, &page, Forms::Redirecting)
+        answer(self.brand, status, &page, Forms::Redirecting)
     }
 }
 
@@ -117,7 +117,7 @@ impl SignInPage<'_> {
             failed: self.failed,
             form: self.form,
         };
-        answer(status, &page, Forms::Redirecting)
+        answer(self.brand, status, &page, Forms::Redirecting)
     }
 }
 
@@ -132,7 +132,7 @@ impl ChooserPage<'_> {
             unknown: self.unknown,
             form: self.form,
         };
-        answer(status, &page, Forms::Redirecting)
+        answer(self.brand, status, &page, Forms::Redirecting)
     }
 }
 
@@ -153,7 +153,7 @@ impl ErrorPage<'_> {
             remedy: self.remedy.map(|remedy| display_text(remedy, MAX_PROSE)),
             reference: self.reference.map(|reference| display_text(reference, MAX_NAME)),
         };
-        answer(self.status, &page, Forms::None)
+        answer(self.brand, self.status, &page, Forms::None)
     }
 }
 

@@ -23,6 +23,6 @@ pub(crate) struct NoticePage<'a> {
 impl NoticePage<'_> {
     /// The page as an answer.
     pub(crate) fn respond(&self, status: StatusCode) -> Response {
-        answer(status, self, Forms::None)
+        answer(self.brand, status, self, Forms::None)
     }
 }

@@ -1,19 +1,14 @@
 //! A rendered page as an HTTP answer with its security headers.
 
-use std::sync::LazyLock;
-
 use askama::Template;
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::response::{IntoResponse, Response};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::STYLE;
+use super::brand::Brand;
 
 /// Whether a page has a form.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,19 +21,27 @@ pub(super) enum Forms {
     None,
 }
 
-/// No script, no image, no frame, no base: the one stylesheet by its hash.
+/// No script, no frame, no base: the one stylesheet by its hash, and of images the operator's logo.
 ///
 /// A page whose form leads to a client has no `form-action`: Chromium applies that directive to every redirect which follows the
 /// submission, and these run over the identity provider, whatever it redirects to, and at last the client's
 /// redirect, which may be a custom scheme. No list names them all. What remains of the directive's purpose is
 /// covered: markup cannot be injected into an escaped page, and the answer goes only to checked redirects.
-static POLICY: LazyLock<String> = LazyLock::new(|| {
-    let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
-    format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; frame-ancestors 'none'")
-});
+fn policy(brand: &Brand, forms: Forms) -> String {
+    let image = if brand.logo().is_some() { "; img-src 'self'" } else { "" };
+    let forms = match forms {
+        Forms::Redirecting => "",
+        Forms::Own => "; form-action 'self'",
+        Forms::None => "; form-action 'none'",
+    };
+    let style = brand.style_hash();
+    format!(
+        "default-src 'none'; style-src 'sha256-{style}'{image}; base-uri 'none'; frame-ancestors 'none'{forms}"
+    )
+}
 
 /// The page, or a bare 500 if it does not render.
-pub(super) fn answer(status: StatusCode, page: &impl Template, forms: Forms) -> Response {
+pub(super) fn answer(brand: &Brand, status: StatusCode, page: &impl Template, forms: Forms) -> Response {
     let mut response = match page.render() {
         Ok(body) => (status, body).into_response(),
         Err(error) => {
@@ -46,16 +49,11 @@ pub(super) fn answer(status: StatusCode, page: &impl Template, forms: Forms) -> 
             (StatusCode::INTERNAL_SERVER_ERROR, "Internal error").into_response()
         }
     };
-    protect(response.headers_mut(), forms);
+    protect(response.headers_mut(), policy(brand, forms));
     response
 }
 
-fn protect(headers: &mut HeaderMap, forms: Forms) {
-    let policy = match forms {
-        Forms::Redirecting => POLICY.clone(),
-        Forms::Own => format!("{}; form-action 'self'", *POLICY),
-        Forms::None => format!("{}; form-action 'none'", *POLICY),
-    };
+fn protect(headers: &mut HeaderMap, policy: String) {
     // The policy is base64 and constants: always a header value. Without it a page would not be shown unguarded.
     let policy =
         HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'; sandbox"));

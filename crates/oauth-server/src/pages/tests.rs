@@ -321,6 +321,46 @@ async fn every_form_of_an_account_carries_its_anti_forgery_value() {
     }
 }
 
+/// SEC-63: the page of a token kept, sent again or with the token in an address -> no store, and the token is in its field only
+/// SEC-12: markup in the name of a service of the portal -> text
+#[tokio::test]
+async fn a_token_is_shown_in_its_field_and_nowhere_else() {
+    let (_, headers, body) = read(samples::token()).await;
+    assert_eq!(headers["cache-control"], "no-store");
+    let field = body.split_once("<textarea").unwrap().1.split_once("</textarea>").unwrap().0;
+    for text in [&body, field] {
+        assert_eq!(text.matches("eyJhbGciOiJFUzI1NiJ9.").count(), 30, "{text}");
+    }
+    assert!(body.contains("readonly") && body.contains("<label for=\"token\">Access token</label>"));
+    assert!(body.contains("Bearer ${CONNECT_TOKEN}"), "{body}");
+    let body = body_of(samples::portal()).await;
+    for shown in [
+        "<input type=\"hidden\" name=\"once\" value=\"once-1\">",
+        "for 15 minutes; it cannot be renewed",
+        "<bdi>&#60;/bdi&#62;&#60;/li&#62;&#60;script&#62;alert(1)&#60;/script&#62;Cl\u{430}ude</bdi>",
+        "Nobody has given you access to this yet.",
+    ] {
+        assert!(body.contains(shown), "{shown}: {body}");
+    }
+}
+
+/// SEC-11: a logo -> the only picture, from this origin, and allowed by name
+#[tokio::test]
+async fn a_logo_and_an_accent_are_on_the_page_and_in_its_policy() {
+    let brand = Brand::default().with_logo(b"\x89PNG\r\n\x1a\n").unwrap().with_accent("#b00020").unwrap();
+    let page = NoticePage { brand: &brand, title: "Title", text: "Text", link: None };
+    let (_, headers, body) = read(page.respond(StatusCode::OK)).await;
+    assert_eq!(body.matches("<img class=\"logo\" src=\"/brand/logo\" alt=\"\">").count(), 1);
+    assert!(!body.contains("class=\"mark\"") && body.contains("--accent: #b00020;"));
+    let style = body.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+    let hash = STANDARD.encode(digest(&SHA256, style.as_bytes()));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
+         form-action 'none'"
+    );
+    assert_eq!(headers["content-security-policy"], policy);
+}
+
 async fn body_of(response: Response) -> String {
     read(response).await.2
 }

@@ -131,12 +131,14 @@ pub enum GrantKind {
     Workload,
     /// The organisation's identity provider let a client in for a person (enterprise-managed authorization).
     IdentityAssertion,
+    /// A person took a token for a program that cannot sign them in.
+    Portal,
 }
 
 impl GrantKind {
     /// The kinds that one access token lives under, and nothing after it.
-    pub(crate) const OF_ONE_TOKEN: [Self; 3] =
-        [Self::ClientCredentials, Self::Workload, Self::IdentityAssertion];
+    pub(crate) const OF_ONE_TOKEN: [Self; 4] =
+        [Self::ClientCredentials, Self::Workload, Self::IdentityAssertion, Self::Portal];
 
     /// Whether a person is behind it, who signed in at some time.
     pub(crate) fn is_of_person(self) -> bool {

@@ -115,6 +115,8 @@ pub struct DeviceRequest {
 pub enum Page {
     /// What is connected in the person's name.
     Account,
+    /// Where the person takes a token.
+    Portal,
 }
 
 /// An authorization request that was accepted (RFC 6749 §4.1.1).

@@ -18,6 +18,7 @@ mod logout;
 mod machines;
 mod operator_clients;
 mod outage;
+mod portal;
 mod provider;
 mod published;
 mod recheck;

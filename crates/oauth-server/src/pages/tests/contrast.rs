@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::pages::STYLE;
+use proptest::prelude::*;
+
+use crate::pages::{Brand, STYLE};
 
 /// Text on its background (1.4.3, level AA).
 const TEXT: f64 = 4.5;
@@ -34,15 +36,37 @@ const PAIRS: [(&str, &str, f64); 20] = [
 
 #[test]
 fn colours_contrast_in_light_and_dark() {
-    let (light, dark) = STYLE.split_once("@media (prefers-color-scheme: dark)").unwrap();
-    let (light, dark) = (properties(light), properties(dark.split("\n}").next().unwrap()));
+    let [light, dark] = schemes(STYLE);
     assert_eq!(light.len(), dark.len(), "every colour has its dark twin");
-    for (scheme, colours) in [("light", light), ("dark", dark)] {
-        for (front, back, least) in PAIRS {
-            let ratio = contrast(&colours[front], &colours[back]);
-            assert!(ratio >= least, "{scheme}: {front} on {back} is {ratio:.2}, not {least}");
+    assert_eq!(weak(&light), None);
+    assert_eq!(weak(&dark), None);
+}
+
+proptest! {
+    #[test]
+    fn any_accent_contrasts_in_light_and_dark(accent in "#[0-9a-f]{6}") {
+        let brand = Brand::default().with_accent(&accent).unwrap();
+        let (own, rules) = brand.style().split_at(STYLE.len());
+        for (mut colours, accented) in schemes(own).into_iter().zip(schemes(rules)) {
+            prop_assert_eq!(accented.len(), 4);
+            colours.extend(accented);
+            prop_assert_eq!(weak(&colours), None);
         }
     }
+}
+
+/// The colours in light and in dark.
+fn schemes(css: &str) -> [HashMap<&str, String>; 2] {
+    let (light, dark) = css.split_once("@media (prefers-color-scheme: dark)").unwrap();
+    [properties(light), properties(dark.split("\n}\n}").next().unwrap().split("\n  }\n}").next().unwrap())]
+}
+
+/// A pair that contrasts too little.
+fn weak(colours: &HashMap<&str, String>) -> Option<String> {
+    PAIRS.iter().find_map(|(front, back, least)| {
+        let ratio = contrast(&colours[front], &colours[back]);
+        (ratio < *least).then(|| format!("{front} on {back} is {ratio:.2}, not {least}"))
+    })
 }
 
 #[test]

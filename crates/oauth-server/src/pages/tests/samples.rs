@@ -7,6 +7,7 @@ use std::{
 
 use axum::response::Response;
 use http::StatusCode;
+use secrecy::SecretString;
 
 use crate::{
     account_facts::Facts,
@@ -56,6 +57,8 @@ pub(super) fn all() -> Vec<Sample> {
         sample("account-empty", ok, empty_account(), Forms::Own),
         sample("account-hostile", ok, hostile_account(), Forms::Own),
         sample("notice", ok, notice(), none),
+        sample("portal", ok, portal(), Forms::Own),
+        sample("token", ok, token(), none),
     ]
 }
 
@@ -236,6 +239,7 @@ pub(super) fn account<'a>(change: impl FnOnce(&mut AccountPage<'a>)) -> Response
             entry(ActivityKind::SignInRefused, 2, None),
             entry(ActivityKind::DisconnectedAfterReplay, 3, Some("Codex")),
         ],
+        portal: true,
         csrf: "t0k3n",
         now: now(),
     };
@@ -278,4 +282,38 @@ fn hostile_account() -> Response {
             entry.network = Some(HOSTILE);
         }
     })
+}
+
+pub(super) fn portal() -> Response {
+    PortalPage {
+        brand: &BRAND,
+        person: "Ada Lovelace",
+        lifetime: Duration::from_mins(15),
+        choices: vec![
+            PortalChoice {
+                resource: "https://connect.acme.example/mcp/platform",
+                service: "Quilt Platform",
+                refusal: None,
+            },
+            PortalChoice {
+                resource: "https://connect.acme.example/mcp/billing",
+                service: HOSTILE,
+                refusal: Some("Nobody has given you access to this yet.".to_owned()),
+            },
+        ],
+        csrf: "t0k3n",
+        once: "once-1",
+    }
+    .respond(StatusCode::OK)
+}
+
+pub(super) fn token() -> Response {
+    TokenPage {
+        brand: &BRAND,
+        token: &SecretString::from("eyJhbGciOiJFUzI1NiJ9.".repeat(30)),
+        service: "Quilt Platform",
+        resource: "https://connect.acme.example/mcp/platform",
+        expires: now() + Duration::from_mins(15),
+    }
+    .respond(StatusCode::OK)
 }
