@@ -84,6 +84,7 @@ async fn grant(store: &SeaOrmStore, origin: &str, index: usize, now: SystemTime)
         resource: format!("{origin}{RESOURCE}"),
         scope: "platform".into(),
         code_challenge: CHALLENGE.into(),
+        dpop_jkt: None,
         client_fingerprint: None,
     };
     let interaction = Interaction {
@@ -125,6 +126,7 @@ async fn grant(store: &SeaOrmStore, origin: &str, index: usize, now: SystemTime)
         grant_id: id.clone(),
         redirect_uri: Some(REDIRECT.into()),
         code_challenge: CHALLENGE.into(),
+        dpop_jkt: None,
         expires_at: now + HOUR,
         used_at: None,
     };

@@ -8,17 +8,20 @@ use std::{collections::BTreeSet, sync::Arc};
 use axum::{Extension, body::Body, extract::State, response::Response};
 use connect_hosts::AllowedRedirect;
 use http::{HeaderMap, Uri};
+use oidc_verify::KeyThumbprint;
 
 use crate::{
     body::read_form,
     client_address::ClientAddress,
     clients,
     config::Resource,
+    dpop::requested_key,
     error::Unavailable,
     http_layer::RequestId,
     interaction::{self, PageError, respond_to_client},
     metadata::OFFLINE_ACCESS,
     params::Params,
+    pushed,
     random::Digest,
     server::Server,
     store::{Client, CodeRequest, GrantType, Purpose},
@@ -62,8 +65,10 @@ pub(crate) enum RequestError {
     Unauthorized,
     #[error("the request parameter is not supported")]
     RequestObject,
-    #[error("the request_uri parameter is not supported")]
+    #[error("only a request_uri of /par is supported")]
     RequestUri,
+    #[error("this client must push its requests to /par and send the request_uri only")]
+    NotPushed,
     #[error("response_type is missing")]
     NoResponseType,
     #[error("response_type must be code")]
@@ -76,6 +81,10 @@ pub(crate) enum RequestError {
     ChallengeMethod,
     #[error("code_challenge must be the 43 base64url characters of a SHA-256")]
     Challenge,
+    #[error(
+        "dpop_jkt must be the SHA-256 thumbprint of a key, the same as that of a DPoP proof if one is sent"
+    )]
+    Thumbprint,
     #[error("resource is missing and there are several: name one")]
     NoResource,
     #[error("resource is not one of this server's, or occurs more than once")]
@@ -86,11 +95,13 @@ pub(crate) enum RequestError {
 
 impl RequestError {
     /// The registered error code.
-    fn code(self) -> &'static str {
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::Duplicate
             | Self::LongState
             | Self::NoResponseType
+            | Self::NotPushed
+            | Self::Thumbprint
             | Self::ResponseMode
             | Self::NoChallenge
             | Self::ChallengeMethod
@@ -105,13 +116,6 @@ impl RequestError {
             Self::Scope => "invalid_scope",
         }
     }
-}
-
-/// A request that holds together.
-struct AuthorizationRequest<'a> {
-    resource: &'a Resource,
-    scope: String,
-    code_challenge: &'a str,
 }
 
 /// `GET /authorize`
@@ -169,26 +173,51 @@ async fn begin(
     params: &Params,
 ) -> Result<Response, AuthorizeError> {
     let client = known_client(server, address, params).await?;
-    let to = known_redirect(server, &client, params)?;
-    let state = params.value("state");
-    let request = match check(server, &client, params) {
-        Ok(request) => request,
-        Err(problem) => {
-            let state = state.filter(|state| state.len() <= MAX_STATE).map(str::to_owned);
-            return Err(AuthorizeError::Client { to, state, problem });
-        }
+    let request = match params.value("request_uri").filter(|uri| pushed::is_handle(uri)) {
+        Some(handle) => pushed::take(server, &client, handle).await?,
+        None => asked_here(server, &client, params)?,
     };
-    let purpose = Purpose::Code(CodeRequest {
+    Ok(interaction::begin(server, Purpose::Code(request)).await?)
+}
+
+/// A request whose parameters came with the browser.
+fn asked_here(server: &Server, client: &Client, params: &Params) -> Result<CodeRequest, AuthorizeError> {
+    let to = known_redirect(server, client, params)?;
+    let must_push = client.settings.require_pushed_authorization_requests;
+    let accepted =
+        if must_push { Err(RequestError::NotPushed) } else { accept(server, client, &to, params, None) };
+    accepted.map_err(|problem| {
+        let state = params.value("state").filter(|state| state.len() <= MAX_STATE).map(str::to_owned);
+        AuthorizeError::Client { to, state, problem }
+    })
+}
+
+/// What a client asks for, if it holds together. `proven` is the key of a proof that came with the parameters.
+pub(crate) fn accept(
+    server: &Server,
+    client: &Client,
+    to: &AllowedRedirect,
+    params: &Params,
+    proven: Option<KeyThumbprint>,
+) -> Result<CodeRequest, RequestError> {
+    check_form(client, params)?;
+    let code_challenge = code_challenge(params)?.to_owned();
+    let holder = requested_key(params.value("dpop_jkt"), proven).map_err(|_| RequestError::Thumbprint)?;
+    let resource = match params.value("resource") {
+        Some(requested) => server.config.resource(requested).ok_or(RequestError::Resource)?,
+        None => server.config.single_resource().ok_or(RequestError::NoResource)?,
+    };
+    Ok(CodeRequest {
         client_fingerprint: client.fingerprint(),
-        client_id: client.id,
+        client_id: client.id.clone(),
         redirect_uri: to.as_str().to_owned(),
         redirect_uri_given: params.value("redirect_uri").is_some(),
-        state: state.map(str::to_owned),
-        resource: request.resource.uri.clone(),
-        scope: request.scope,
-        code_challenge: request.code_challenge.to_owned(),
-    });
-    Ok(interaction::begin(server, purpose).await?)
+        state: params.value("state").map(str::to_owned),
+        resource: resource.uri.clone(),
+        scope: granted_scope(params.value("scope"), resource)?,
+        code_challenge,
+        dpop_jkt: holder.map(|holder| holder.to_string()),
+    })
 }
 
 async fn known_client(
@@ -202,13 +231,13 @@ async fn known_client(
 
 /// The requested redirect, if the client registered it and it is still on the operator's list. It may be left out when
 /// there is only one (OAuth 2.1 §2.3.2).
-fn known_redirect(
+pub(crate) fn known_redirect(
     server: &Server,
     client: &Client,
     params: &Params,
-) -> Result<AllowedRedirect, AuthorizeError> {
+) -> Result<AllowedRedirect, PageError> {
     if params.is_duplicated("redirect_uri") {
-        return Err(PageError::BadRedirect.into());
+        return Err(PageError::BadRedirect);
     }
     let mut registered = client.redirect_uris.iter().filter_map(|uri| server.redirects.check(uri).ok());
     let found = match (params.value("redirect_uri"), client.redirect_uris.as_slice()) {
@@ -219,14 +248,11 @@ fn known_redirect(
         (None, [_]) => registered.next(),
         (None, _) => None,
     };
-    found.ok_or_else(|| PageError::BadRedirect.into())
+    found.ok_or(PageError::BadRedirect)
 }
 
-fn check<'a>(
-    server: &'a Server,
-    client: &Client,
-    params: &'a Params,
-) -> Result<AuthorizationRequest<'a>, RequestError> {
+/// What does not depend on the configuration.
+fn check_form(client: &Client, params: &Params) -> Result<(), RequestError> {
     if params.is_duplicated("resource") {
         return Err(RequestError::Resource);
     }
@@ -253,13 +279,7 @@ fn check<'a>(
     if params.value("response_mode").is_some_and(|mode| mode != "query") {
         return Err(RequestError::ResponseMode);
     }
-    let code_challenge = code_challenge(params)?;
-    let resource = match params.value("resource") {
-        Some(requested) => server.config.resource(requested).ok_or(RequestError::Resource)?,
-        None => server.config.single_resource().ok_or(RequestError::NoResource)?,
-    };
-    let scope = granted_scope(params.value("scope"), resource)?;
-    Ok(AuthorizationRequest { resource, scope, code_challenge })
+    Ok(())
 }
 
 /// S256 only; an absent method would mean `plain` (RFC 7636 §4.3).

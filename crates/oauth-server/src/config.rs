@@ -65,6 +65,8 @@ pub struct OAuthConfig {
     pub max_sessions: u64,
     /// How many unfinished authorizations are kept; 50 000 by default. Of more, the oldest give way.
     pub max_interactions: u64,
+    /// How many pushed authorization requests are kept; 50 000 by default. Of more, the oldest give way.
+    pub max_pushed_requests: u64,
     /// How long any request may take, its body included; 30 seconds by default.
     pub request_timeout: Duration,
     /// How often each client may ask about tokens a minute, and half a minute's worth at once, in this process; 60 000 by
@@ -87,6 +89,9 @@ pub struct OAuthConfig {
     pub identity_assertion_issuers: Vec<IdentityAssertionIssuer>,
     /// Clients that the operator configured; none by default. They are never written to the store.
     pub clients: Vec<Client>,
+    /// Whether a DPoP proof must carry a nonce of this server (RFC 9449 §8); not by default. One that it carries must be
+    /// ours in any case.
+    pub dpop_nonce_required: bool,
     /// What the pages show about the operator.
     pub brand: Brand,
 }
@@ -125,6 +130,7 @@ impl OAuthConfig {
             portal_lifetime: None,
             max_sessions: 50_000,
             max_interactions: 50_000,
+            max_pushed_requests: 50_000,
             request_timeout: MINUTE / 2,
             introspections_per_minute: INTROSPECTIONS_PER_MINUTE,
             device_clients: DeviceClients::default(),
@@ -135,6 +141,7 @@ impl OAuthConfig {
             workload_issuers: Vec::new(),
             identity_assertion_issuers: Vec::new(),
             clients: Vec::new(),
+            dpop_nonce_required: false,
             brand: Brand::default(),
         }
     }
@@ -181,6 +188,7 @@ impl OAuthConfig {
             ("max_interactions", self.max_interactions),
             ("max_device_codes", self.max_device_codes),
             ("max_sessions", self.max_sessions),
+            ("max_pushed_requests", self.max_pushed_requests),
         ];
         problems.extend(
             numbers.iter().filter(|(_, found)| *found == 0).map(|(field, _)| ConfigProblem::Zero { field }),

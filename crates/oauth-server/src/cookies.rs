@@ -118,6 +118,7 @@ mod tests {
             scope: String::new(),
             client_fingerprint: None,
             code_challenge: String::new(),
+            dpop_jkt: None,
         })
     }
 

@@ -6,6 +6,7 @@ mod device;
 mod issue;
 mod jwt_bearer;
 mod machine;
+mod possession;
 mod refresh;
 mod token_exchange;
 
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use axum::{Extension, body::Body, extract::State, response::Response};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use limits::Limited;
+use oidc_verify::DpopProof;
 
 pub(crate) use token_exchange::ExchangeError;
 
@@ -22,6 +24,7 @@ use crate::{
     body::{BodyError, read_form},
     client_address::ClientAddress,
     client_authn::{ClientError, authenticate},
+    dpop::ProofError,
     error::{RETRY_AFTER, Unavailable, chain, oauth_error, unavailable_json, with_retry_after},
     http_layer::RequestId,
     params::Params,
@@ -105,6 +108,12 @@ pub(crate) enum TokenError {
     /// A token that ends with another one.
     #[error("a token that was exchanged ends with the grant that it came from, and is not revoked alone")]
     Delegated,
+    /// The proof of possession (RFC 9449 §5).
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    /// The code or refresh token is bound to another key than the one that was proven.
+    #[error("the {0} is bound to a DPoP key: send a proof by that key")]
+    OtherKey(&'static str),
     /// More than was granted.
     #[error("scope must be within what was granted")]
     Scope,
@@ -155,15 +164,18 @@ async fn answer(
     if !client.may(grant_type) {
         return Err(TokenError::NotRegistered(grant_type));
     }
-    let request = TokenRequest { server, request_id, address, headers, client, form };
-    match grant_type {
+    let proof = possession::check(server, headers, uri, &client)?;
+    let request = TokenRequest { server, request_id, address, headers, client, form, proof };
+    let mut response = match grant_type {
         GrantType::AuthorizationCode => request.redeem_code().await,
         GrantType::RefreshToken => request.refresh().await,
         GrantType::DeviceCode => request.redeem_device_code().await,
         GrantType::ClientCredentials => request.client_credentials().await,
         GrantType::JwtBearer => request.present_assertion().await,
         GrantType::TokenExchange => request.exchange_token().await,
-    }
+    }?;
+    request.hand_out_nonce(&mut response);
+    Ok(response)
 }
 
 /// One request at the token endpoint, from a client that is who it says.
@@ -176,6 +188,8 @@ pub(super) struct TokenRequest<'a> {
     pub(super) headers: &'a HeaderMap,
     pub(super) client: Client,
     pub(super) form: Params,
+    /// The proof that its sender holds a key, which the tokens are bound to then.
+    pub(super) proof: Option<DpopProof>,
 }
 
 /// A form, from the body only, in which nothing occurs twice.
@@ -218,6 +232,7 @@ pub(crate) fn refuse(error: &TokenError, request_id: &RequestId) -> Response {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
             return response;
         }
+        TokenError::Proof(error) => return error.respond(request_id),
         TokenError::Pending => (StatusCode::BAD_REQUEST, "authorization_pending"),
         TokenError::SlowDown => (StatusCode::BAD_REQUEST, "slow_down"),
         TokenError::AccessDenied => (StatusCode::BAD_REQUEST, "access_denied"),
@@ -231,7 +246,7 @@ pub(crate) fn refuse(error: &TokenError, request_id: &RequestId) -> Response {
         TokenError::NotRegistered(_) | TokenError::NotForClient(_) => {
             (StatusCode::BAD_REQUEST, "unauthorized_client")
         }
-        TokenError::Grant(_) | TokenError::Replay(_) | TokenError::Assertion(_) => {
+        TokenError::Grant(_) | TokenError::Replay(_) | TokenError::OtherKey(_) | TokenError::Assertion(_) => {
             (StatusCode::BAD_REQUEST, "invalid_grant")
         }
         // RFC 7009 §2.2.1.

@@ -84,7 +84,7 @@ pub(crate) async fn cors(request: Request, next: Next) -> Response {
     if preflight {
         allow_preflight(headers);
     } else {
-        let exposed = HeaderValue::from_static("retry-after, www-authenticate, x-request-id");
+        let exposed = HeaderValue::from_static("dpop-nonce, retry-after, www-authenticate, x-request-id");
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
     response
@@ -93,7 +93,7 @@ pub(crate) async fn cors(request: Request, next: Next) -> Response {
 fn allow_preflight(headers: &mut HeaderMap) {
     for (name, value) in [
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, mcp-protocol-version"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, dpop, mcp-protocol-version"),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));

@@ -45,6 +45,9 @@ pub(crate) enum PageError {
     /// The redirect is not registered, not allowed, or not named although it must be.
     #[error("the redirect is not one of the client's allowed ones")]
     BadRedirect,
+    /// A pushed request that is over, was used, or is another client's.
+    #[error("the pushed request is unknown, used, expired or another client's")]
+    NoPushedRequest,
     /// The interaction is over, or never was, or belongs to another browser.
     #[error("the interaction is not this browser's or is over")]
     NoInteraction,
@@ -124,6 +127,7 @@ impl PageError {
             Self::Unreadable
             | Self::UnknownClient
             | Self::BadRedirect
+            | Self::NoPushedRequest
             | Self::NoInteraction
             | Self::Body(BodyError::Params(_)) => StatusCode::BAD_REQUEST,
             Self::Body(BodyError::MediaType { .. }) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -159,6 +163,11 @@ impl PageError {
                 title: "This application may not receive the answer",
                 text: "The address it wants the answer at is not one it registered, or is not allowed here.",
                 remedy: "Add the connection again. If that does not help, ask whoever runs this server to allow the application.",
+            },
+            Self::NoPushedRequest => Words {
+                title: "This link is over",
+                text: "It works once, for a minute after the application made it.",
+                remedy: START_AGAIN,
             },
             Self::NoInteraction => Words {
                 title: "This sign-in is over",

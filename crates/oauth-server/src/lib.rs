@@ -9,6 +9,7 @@
 //! | `/.well-known/jwks.json`, `/auth/.well-known/jwks.json` | the keys that verify access tokens |
 //! | `/register`, `/auth/register` | dynamic registration (RFC 7591) |
 //! | `/authorize`, `/connect/authorize` | authorization code with PKCE S256 and `resource` (RFC 8707) |
+//! | `/par` | pushed authorization requests (RFC 9126) |
 //! | `/consent`, `/sign-in`, `/callback/<source>` | the pages on the way to a code |
 //! | `/device_authorization`, `/auth/device_authorization`, `/device` | sign-in on another device (RFC 8628) |
 //! | `/account` | what is connected in a person's name, and a way to end it |
@@ -117,6 +118,7 @@ mod consent;
 mod cookies;
 mod device;
 mod device_words;
+mod dpop;
 mod error;
 mod exchange;
 mod http_layer;
@@ -131,6 +133,7 @@ mod pages;
 mod params;
 mod password;
 mod portal;
+mod pushed;
 mod random;
 mod rates;
 mod recheck;

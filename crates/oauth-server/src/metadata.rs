@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, header};
-use oidc_verify::CLIENT_ASSERTION_ALGORITHMS;
+use oidc_verify::{CLIENT_ASSERTION_ALGORITHMS, DPOP_ALGORITHMS};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -90,7 +90,10 @@ fn common(config: &OAuthConfig) -> Map<String, Value> {
         ("introspection_endpoint_auth_signing_alg_values_supported", signing),
         ("code_challenge_methods_supported", json!(["S256"])),
         ("authorization_response_iss_parameter_supported", json!(true)),
+        ("pushed_authorization_request_endpoint", json!(config.url_of("/par"))),
+        ("require_pushed_authorization_requests", json!(false)),
         ("request_uri_parameter_supported", json!(false)),
+        ("dpop_signing_alg_values_supported", json!(DPOP_ALGORITHMS)),
         ("protected_resources", json!(resources)),
     ]
     .into_iter()

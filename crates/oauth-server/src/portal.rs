@@ -114,8 +114,13 @@ async fn try_take(server: &Server, caller: &Caller, body: Body) -> Result<Respon
         upstream_session: browser.session.upstream_session.clone(),
         client_fingerprint: None,
     };
-    let subject =
-        Subject { issuer: &server.config.public_url, grant: &grant, scope: &grant.scope, delegation: None };
+    let subject = Subject {
+        issuer: &server.config.public_url,
+        grant: &grant,
+        scope: &grant.scope,
+        delegation: None,
+        holder: None,
+    };
     let access = token::issue(&server.keys, server.randomness.as_ref(), &subject, lifetime, now)?;
     let event = Event::new(Action::TokenIssue, Outcome::Success, Arc::new(party_of(&grant)))
         .request_id(caller.request_id.0.as_str())

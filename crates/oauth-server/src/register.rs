@@ -95,6 +95,8 @@ struct Metadata {
     redirect_uris: Option<Vec<String>>,
     token_endpoint_auth_method: Option<String>,
     grant_types: Option<Vec<String>>,
+    require_pushed_authorization_requests: Option<bool>,
+    dpop_bound_access_tokens: Option<bool>,
     response_types: Option<Vec<String>>,
     token_endpoint_auth_signing_alg: Option<String>,
     jwks: Option<Map<String, Value>>,
@@ -140,6 +142,9 @@ async fn try_register(
         grant_types,
         origin: ClientOrigin::Dynamic,
         settings: ClientSettings {
+            require_pushed_authorization_requests: metadata.require_pushed_authorization_requests
+                == Some(true),
+            dpop_bound_access_tokens: metadata.dpop_bound_access_tokens == Some(true),
             token_endpoint_auth_signing_alg: metadata.token_endpoint_auth_signing_alg.clone(),
             ..ClientSettings::default()
         },
@@ -313,6 +318,13 @@ fn answer(client: &Client, metadata: &Metadata, secret: Option<&SecretString>, d
         if let Some(text) = text {
             put(name, json!(text));
         }
+    }
+    let promises = [
+        ("require_pushed_authorization_requests", client.settings.require_pushed_authorization_requests),
+        ("dpop_bound_access_tokens", client.settings.dpop_bound_access_tokens),
+    ];
+    for (name, _) in promises.iter().filter(|(_, promised)| *promised) {
+        put(name, json!(true));
     }
     if let Some(jwks) = metadata.jwks.as_ref().filter(|_| client.authentication.as_str() == PRIVATE_KEY_JWT) {
         put("jwks", json!(jwks));

@@ -30,6 +30,7 @@ use crate::{
     clock::{Clock, before},
     config::{ConfigProblems, OAuthConfig},
     consent, device,
+    dpop::DpopRules,
     error::chain,
     exchange, http_layer,
     identity::IdentitySource,
@@ -39,7 +40,7 @@ use crate::{
     metadata::{self, Documents},
     pages,
     password::PasswordCheck,
-    portal,
+    portal, pushed,
     random::{Randomness, RandomnessUnavailable},
     rates::RateByName,
     register,
@@ -166,6 +167,8 @@ pub(crate) struct Server {
     pub(crate) keys: Arc<KeyRing>,
     /// What all replicas share.
     pub(crate) secret: ServerSecret,
+    /// For proofs of possession.
+    pub(crate) dpop: DpopRules,
     /// Verifies what `keys` signed.
     pub(crate) own_tokens: TokenVerifier,
     pub(crate) documents: Documents,
@@ -208,6 +211,7 @@ impl OAuthServer {
         } = parts;
         agreement::check(store.as_ref(), &config, now).await?;
         let secret = ServerSecret::load(store.as_ref(), &sealing, randomness.as_ref(), now).await?;
+        let dpop = DpopRules::new(&secret, &config);
         let record = |event| audit.record(event);
         let keys = KeyRing::load(store.as_ref(), config.keys.clone(), sealing, &record, now).await?;
         let own_tokens = keys.verifier(&config)?;
@@ -228,6 +232,7 @@ impl OAuthServer {
             clock,
             randomness,
             keys: Arc::new(keys),
+            dpop,
             secret,
             own_tokens,
             documents,
@@ -259,6 +264,7 @@ impl OAuthServer {
             .route("/token", post(exchange::token))
             .route("/auth/token", post(exchange::token))
             .route("/backchannel-logout/{source}", post(logout::backchannel))
+            .route("/par", post(pushed::push))
             .route("/revoke", post(revoke::revoke))
             .route("/auth/revoke", post(revoke::revoke))
             .route("/introspect", post(introspect::introspect))
@@ -404,6 +410,7 @@ impl Server {
             + store.prune_documents(now, PRUNE_BATCH).await?
             + store.prune_upstream_tokens(now, PRUNE_BATCH).await?
             + store.prune_one_time(now, PRUNE_BATCH).await?
+            + store.prune_pushed(now, PRUNE_BATCH).await?
             + store.prune_sessions(now, PRUNE_BATCH).await?
             + store.prune_activity(before(now, ACTIVITY_RETENTION), PRUNE_BATCH).await?
             + store.prune_registration_tokens(now, PRUNE_BATCH).await?)

@@ -23,6 +23,7 @@ mod interactions;
 mod keys;
 mod memory;
 mod one_time;
+mod pushed;
 mod registration_tokens;
 mod secrets;
 mod sessions;
@@ -49,6 +50,7 @@ pub use interactions::{CodeRequest, DeviceRequest, Interaction, InteractionStore
 pub use keys::{KeyStore, SigningKeyRecord};
 pub use memory::MemoryStore;
 pub use one_time::OneTimeStore;
+pub use pushed::{PushedRequest, PushedRequestStore};
 pub use registration_tokens::{RegistrationToken, RegistrationTokenStore};
 pub use secrets::{SecretRecord, SecretStore};
 pub use sessions::{NewSession, Session, SessionStore};
@@ -95,6 +97,7 @@ pub trait Store:
     + InteractionStore
     + KeyStore
     + OneTimeStore
+    + PushedRequestStore
     + SecretStore
     + SessionStore
     + UpstreamStore
@@ -111,6 +114,7 @@ impl<S> Store for S where
         + InteractionStore
         + KeyStore
         + OneTimeStore
+        + PushedRequestStore
         + SecretStore
         + SessionStore
         + UpstreamStore

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use oidc_verify::KeyThumbprint;
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -18,6 +19,8 @@ pub(crate) const NARROWED: &str = "narrowed";
 /// An access token and what its answer says about it.
 pub(crate) struct AccessToken {
     pub(crate) token: String,
+    /// `DPoP` for a token that is bound to a key (RFC 9449 §5).
+    pub(crate) token_type: &'static str,
     pub(crate) lifetime: Duration,
 }
 
@@ -29,6 +32,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) scope: &'a str,
     /// Who else acts, if the client of the grant does not.
     pub(crate) delegation: Option<&'a Delegation<'a>>,
+    /// The key that the token is bound to.
+    pub(crate) holder: Option<KeyThumbprint>,
 }
 
 /// A token of a grant that another client has, for another resource (RFC 8693).
@@ -56,13 +61,14 @@ pub(crate) fn issue(
     let left = ends.duration_since(now).unwrap_or_default();
     let lifetime = lifetime.min(left);
     let claims = claims(subject, &identifier(randomness)?, now, after(now, lifetime));
-    Ok(AccessToken { token: keys.sign(&claims, now)?, lifetime })
+    let token_type = if subject.holder.is_some() { "DPoP" } else { "Bearer" };
+    Ok(AccessToken { token: keys.sign(&claims, now)?, token_type, lifetime })
 }
 
 /// RFC 9068 §2.2, and what the gateway needs to decide: which identity source vouched (`idp`), the tenant, the handle
 /// of the grant (`sid`) and the configured upstream claims (`hints`).
 fn claims(subject: &Subject<'_>, id: &str, now: SystemTime, expires_at: SystemTime) -> Map<String, Value> {
-    let Subject { issuer, grant, scope, delegation } = subject;
+    let Subject { issuer, grant, scope, delegation, holder } = subject;
     let (client_id, resource) = delegation
         .map_or((grant.client_id.as_str(), grant.resource.as_str()), |by| (by.client_id, by.resource));
     let members = [
@@ -91,6 +97,10 @@ fn claims(subject: &Subject<'_>, id: &str, now: SystemTime, expires_at: SystemTi
     }
     if let Some(tenant) = &grant.identity.tenant {
         claims.insert("tenant".to_owned(), json!(tenant));
+    }
+    if let Some(holder) = holder {
+        // RFC 9449 §6.1.
+        claims.insert("cnf".to_owned(), json!({ "jkt": holder.to_string() }));
     }
     claims
 }

@@ -103,6 +103,7 @@ fn oauth_config(config: &Config, clock: &Clock) -> Result<OAuthConfig, StartErro
     oauth.device_lifetime = config.device.lifetime;
     oauth.client_documents = config.clients.documents.clone();
     oauth.portal_lifetime = config.portal.lifetime;
+    oauth.dpop_nonce_required = config.tokens.dpop_nonce_required;
     oauth.brand = brand(&config.brand)?;
     Ok(oauth)
 }

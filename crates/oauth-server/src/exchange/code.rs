@@ -28,6 +28,7 @@ impl TokenRequest<'_> {
         if !belongs(&code, form, verifier) {
             return Err(self.deny(Action::TokenIssue, party_of(&grant), CODE));
         }
+        self.check_code_key(&code, &grant)?;
         self.check_target(&grant)?;
         let now = self.server.now();
         // Everything about this request is right, so whoever sends it knows all that the client knows: the first use may
@@ -44,10 +45,12 @@ impl TokenRequest<'_> {
         } else {
             None
         };
+        self.use_proof(now).await?;
         let event = self.event(Action::TokenIssue, Outcome::Success, &grant);
         let confirm = || self.server.record(event.clone());
         let kept = refresh.as_ref().map(|token| &token.kept);
-        let redeemed = self.server.store.redeem_code(&digest, kept, now, &confirm).await;
+        let holder = self.holder().map(|holder| holder.to_string());
+        let redeemed = self.server.store.redeem_code(&digest, kept, holder.as_deref(), now, &confirm).await;
         if !redeemed.map_err(Unavailable::from)? {
             return Err(self.revoke_replayed(&grant, CODE, now).await);
         }

@@ -73,10 +73,12 @@ impl TokenRequest<'_> {
         let access = self.access_token(grant, &grant.scope, now)?;
         let refreshes = self.client.may(GrantType::RefreshToken);
         let refresh = if refreshes { Some(self.new_refresh_token(grant, now)?) } else { None };
+        self.use_proof(now).await?;
         let event = self.event(Action::TokenIssue, Outcome::Success, grant);
         let confirm = || self.server.record(event.clone());
         let kept = refresh.as_ref().map(|token| &token.kept);
-        let redeemed = self.server.store.redeem_device(digest, kept, now, &confirm).await;
+        let holder = self.holder().map(|holder| holder.to_string());
+        let redeemed = self.server.store.redeem_device(digest, kept, holder.as_deref(), now, &confirm).await;
         if !redeemed.map_err(Unavailable::from)? {
             // Another request of the client was faster; it has the tokens.
             return Err(self.deny(Action::TokenIssue, party_of(grant), DEVICE_CODE));

@@ -68,7 +68,7 @@ impl TokenRequest<'_> {
         self.access_token_for(grant, scope, None, now)
     }
 
-    /// The same, or one for somebody else under the same grant.
+    /// The same, or one for somebody else under the same grant. It is bound to the key that was proven, if one was.
     pub(super) fn access_token_for(
         &self,
         grant: &Grant,
@@ -76,7 +76,8 @@ impl TokenRequest<'_> {
         delegation: Option<&Delegation<'_>>,
         now: SystemTime,
     ) -> Result<AccessToken, Unavailable> {
-        let subject = Subject { issuer: &self.server.config.public_url, grant, scope, delegation };
+        let holder = self.holder();
+        let subject = Subject { issuer: &self.server.config.public_url, grant, scope, delegation, holder };
         let lifetime = self.server.config.access_lifetime;
         token::issue(&self.server.keys, self.server.randomness.as_ref(), &subject, lifetime, now)
     }
@@ -160,7 +161,7 @@ pub(super) fn client_party(client: &Client) -> Party {
 pub(super) fn answer(access: &AccessToken, scope: &str, refresh: Option<&NewRefreshToken>) -> Response {
     let mut body = json!({
         "access_token": access.token,
-        "token_type": "Bearer",
+        "token_type": access.token_type,
         "expires_in": access.lifetime.as_secs(),
         "scope": scope,
     });

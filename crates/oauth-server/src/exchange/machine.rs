@@ -60,7 +60,7 @@ impl TokenRequest<'_> {
             revoked_at: None,
             kind: single.kind,
             last_used_at: Some(now),
-            dpop_jkt: None,
+            dpop_jkt: self.holder().map(|holder| holder.to_string()),
             device: None,
             upstream_session: None,
             client_fingerprint: None,
@@ -68,6 +68,7 @@ impl TokenRequest<'_> {
         let access = self.access_token(&grant, &grant.scope, now)?;
         let event = self.event(Action::TokenIssue, Outcome::Success, &grant).reason(reason);
         let confirm = || self.server.record(event.clone());
+        self.use_proof(now).await?;
         let kept = self.server.store.insert_grant(&grant, assertion, now, &confirm).await;
         if !kept.map_err(Unavailable::from)? {
             return Err(self.deny_asserted(&grant.identity, AssertionError::Used));

@@ -47,15 +47,17 @@ impl TokenRequest<'_> {
             return Err(self.deny(Action::TokenRefresh, issue::client_party(&self.client), REFRESH_TOKEN));
         }
         // Before anything else: a thief without the key learns nothing and ends nothing.
-        if !holds_key(&grant, None) {
-            return Err(self.deny(Action::TokenRefresh, party_of(&grant), REFRESH_TOKEN));
-        }
+        self.check_refresh_key(&grant)?;
         if token.expires_at > now && self.is_in_force(&grant, now) {
             grant = self.rechecked(grant, now).await?;
         }
         match token.used_at {
             None => self.rotate(presented, &token, &grant, now).await,
-            Some(used_at) => self.repeat(presented, used_at, &grant, now).await,
+            Some(used_at) => {
+                // A request that somebody recorded ends nothing either: it would need a proof of its own.
+                self.use_proof(now).await?;
+                self.repeat(presented, used_at, &grant, now).await
+            }
         }
     }
 
@@ -96,6 +98,7 @@ impl TokenRequest<'_> {
         let successor = self.kept_refresh_token(plain, grant, now);
         let event = self.event(Action::TokenRefresh, Outcome::Success, grant);
         let confirm = || self.server.record(event.clone());
+        self.use_proof(now).await?;
         let store = &self.server.store;
         let rotated = store.rotate_refresh_token(&token.digest, &successor.kept, now, &confirm).await;
         if rotated.map_err(Unavailable::from)? {
@@ -174,7 +177,7 @@ impl TokenRequest<'_> {
         };
         // Nobody used it in time, so nobody else has what follows it.
         let idle = after(issued.at, self.server.config.refresh_idle_lifetime) <= now;
-        if idle || !self.is_in_force(&grant, now) || !holds_key(&grant, None) {
+        if idle || !self.is_in_force(&grant, now) || !self.may_refresh(&grant) {
             return Ok(self.deny(Action::TokenRefresh, party_of(&grant), REFRESH_TOKEN));
         }
         if issued.at > after(grant.last_used_at.unwrap_or(grant.authenticated_at), FORGOTTEN) {
@@ -194,12 +197,6 @@ impl TokenRequest<'_> {
              revoked since is in force again until you run `connect-server revoke --all`"
         );
     }
-}
-
-/// Whether the sender has proven to hold the key that the family is bound to, if it is bound to one. `thumbprint` is that
-/// of the key proven with this request (RFC 9449 §5).
-fn holds_key(grant: &Grant, thumbprint: Option<&str>) -> bool {
-    grant.dpop_jkt.as_deref().is_none_or(|bound| thumbprint == Some(bound))
 }
 
 /// The requested part of what was granted; never more (RFC 6749 §6). All of it when none is requested.

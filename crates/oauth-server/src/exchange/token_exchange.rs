@@ -45,7 +45,9 @@ pub(crate) enum ExchangeError {
     )]
     Subject,
     /// Whoever holds what comes out needs no key, although who holds what comes in does.
-    #[error("the subject_token is bound to a key and cannot be exchanged for one that is bound to none")]
+    #[error(
+        "the subject_token is bound to a key: send a DPoP proof, so that what it is exchanged for is bound too"
+    )]
     Bound,
     /// The chain would be too long.
     #[error("the subject_token was exchanged {MAX_ACTORS} times already")]
@@ -65,7 +67,7 @@ impl TokenRequest<'_> {
         let now = self.server.now();
         self.server.machine_tokens.check(&self.client.id)?;
         let Presented { token, grant } = self.presented(subject_token, now).await?;
-        if token.claims().contains_key("cnf") {
+        if token.claims().contains_key("cnf") && self.holder().is_none() {
             return Err(ExchangeError::Bound.into());
         }
         let act = self.extended_chain(token.claims().get("act"))?;
@@ -85,12 +87,13 @@ impl TokenRequest<'_> {
         party.client = Some(self.client.id.clone());
         event.party = party.into();
         event.target = Some(target.uri.clone());
+        self.use_proof(now).await?;
         self.server.record(event).map_err(Unavailable::from)?;
         // RFC 8693 §2.2.1.
         let answer = json!({
             "access_token": access.token,
             "issued_token_type": ACCESS_TOKEN,
-            "token_type": "Bearer",
+            "token_type": access.token_type,
             "expires_in": access.lifetime.as_secs(),
             "scope": scope,
         });

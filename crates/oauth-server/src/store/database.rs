@@ -15,6 +15,7 @@ mod interactions;
 mod keys;
 mod migration;
 mod one_time;
+mod pushed;
 mod registration_tokens;
 mod secrets;
 mod sessions;

@@ -60,6 +60,7 @@ pub trait DeviceStore: Send + Sync + 'static {
         &self,
         digest: &Digest,
         refresh_token: Option<&RefreshToken>,
+        dpop_jkt: Option<&str>,
         now: SystemTime,
         confirm: Confirm<'_>,
     ) -> Result<bool, StoreError>;

@@ -27,12 +27,14 @@ pub trait GrantStore: Send + Sync + 'static {
     /// The code with this digest and its grant, used, expired or not.
     async fn code(&self, digest: &Digest) -> Result<Option<(Code, Grant)>, StoreError>;
 
-    /// Uses up an unexpired code of a grant in force, which counts as used with it, and keeps the refresh token issued for
-    /// it, if one is. Only the first of several calls does so.
+    /// Uses up an unexpired code of a grant in force, which counts as used with it and is bound to the key with this
+    /// thumbprint, if there is one, and keeps the refresh token issued for it, if one is. Only the first of several calls
+    /// does so.
     async fn redeem_code(
         &self,
         digest: &Digest,
         refresh_token: Option<&RefreshToken>,
+        dpop_jkt: Option<&str>,
         now: SystemTime,
         confirm: Confirm<'_>,
     ) -> Result<bool, StoreError>;
@@ -201,6 +203,8 @@ pub struct Code {
     pub redirect_uri: Option<String>,
     /// The S256 code challenge.
     pub code_challenge: String,
+    /// The thumbprint of the key that must be proven to exchange it (RFC 9449 §10).
+    pub dpop_jkt: Option<String>,
     /// When it is worthless.
     pub expires_at: SystemTime,
     /// When it was used.

@@ -139,4 +139,7 @@ pub struct CodeRequest {
     /// The [`fingerprint`](super::Client::fingerprint) of the client that is asked for.
     #[serde(default)]
     pub client_fingerprint: Option<String>,
+    /// The thumbprint of the key that the code is bound to (RFC 9449 §10).
+    #[serde(default)]
+    pub dpop_jkt: Option<String>,
 }

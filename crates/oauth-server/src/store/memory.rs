@@ -8,6 +8,7 @@ mod grants;
 mod interactions;
 mod keys;
 mod one_time;
+mod pushed;
 mod registration_tokens;
 mod secrets;
 mod sessions;
@@ -20,8 +21,8 @@ use std::{
 };
 
 use super::{
-    Activity, Client, Code, DeviceCode, DocumentRecord, Grant, Interaction, RefreshToken, RegistrationToken,
-    SecretRecord, Session, SigningKeyRecord, UpstreamToken,
+    Activity, Client, Code, DeviceCode, DocumentRecord, Grant, Interaction, PushedRequest, RefreshToken,
+    RegistrationToken, SecretRecord, Session, SigningKeyRecord, UpstreamToken,
 };
 use crate::random::Digest;
 
@@ -39,6 +40,7 @@ struct Tables {
     refresh_tokens: HashMap<Digest, RefreshToken>,
     signing_keys: Vec<SigningKeyRecord>,
     one_time: HashMap<Digest, SystemTime>,
+    pushed: HashMap<Digest, PushedRequest>,
     secrets: HashMap<String, SecretRecord>,
     documents: HashMap<String, DocumentRecord>,
     sessions: HashMap<Digest, Session>,
@@ -62,9 +64,12 @@ impl Tables {
         self.grants.get(grant_id).is_some_and(|grant| grant.revoked_at.is_none() && grant.expires_at > now)
     }
 
-    fn use_grant(&mut self, id: &str, now: SystemTime) {
+    fn use_grant(&mut self, id: &str, dpop_jkt: Option<&str>, now: SystemTime) {
         if let Some(grant) = self.grants.get_mut(id) {
             grant.last_used_at = Some(now);
+            if let Some(jkt) = dpop_jkt {
+                grant.dpop_jkt = Some(jkt.to_owned());
+            }
         }
     }
 }

@@ -411,6 +411,7 @@ async fn keep(harness: &Harness, client: &str, id: &str) {
         grant_id: id.into(),
         redirect_uri: None,
         code_challenge: String::new(),
+        dpop_jkt: None,
         expires_at: now,
         used_at: None,
     };

@@ -7,6 +7,7 @@ use oauth_server::{ClientAddress, DeviceClients, OAuthConfig, store::MemoryStore
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
+use crate::holder::Holder;
 use crate::support::{
     Answer, Browser, Harness, PASSWORD, REDIRECT, RESOURCE, claims, config, form_request, static_users,
 };
@@ -42,6 +43,25 @@ async fn poll(harness: &Harness, client: &str, begun: &Value) -> Answer {
     harness
         .post_form("/token", &[("grant_type", GRANT_TYPE), ("client_id", client), ("device_code", code)])
         .await
+}
+
+/// SEC-18: a device's bound refresh token without a proof -> 400 `invalid_grant`
+#[tokio::test]
+async fn a_device_binds_its_tokens_to_its_key() {
+    let harness = harness().await;
+    let client = device_client(&harness).await;
+    let begun = begin(&harness, &client).await;
+    let holder = Holder::new();
+    let code = begun["device_code"].as_str().unwrap();
+    let form = [("grant_type", GRANT_TYPE), ("client_id", client.as_str()), ("device_code", code)];
+    assert_eq!(holder.token(&harness, "1", &form).await.error(), "authorization_pending");
+    allow(&harness, &mut Browser::default(), begun["user_code"].as_str().unwrap()).await;
+    harness.advance(Duration::from_secs(5));
+    let tokens = holder.token(&harness, "1", &form).await.json();
+    assert_eq!(tokens["token_type"], "DPoP", "{tokens}");
+    assert_eq!(claims(tokens["access_token"].as_str().unwrap())["cnf"]["jkt"], holder.thumbprint());
+    let refused = harness.refresh(&client, tokens["refresh_token"].as_str().unwrap()).await;
+    assert_eq!(refused.error(), "invalid_grant");
 }
 
 /// The confirmation page for a code that a person types.

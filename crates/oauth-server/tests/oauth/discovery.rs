@@ -40,7 +40,10 @@ async fn the_metadata_says_what_exists_and_nothing_else() {
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": true,
         "client_id_metadata_document_supported": true,
+        "pushed_authorization_request_endpoint": format!("{ORIGIN}/par"),
+        "require_pushed_authorization_requests": false,
         "request_uri_parameter_supported": false,
+        "dpop_signing_alg_values_supported": ["ES256", "ES384", "EdDSA", "Ed25519", "PS256", "RS256"],
         "protected_resources": [RESOURCE],
     });
     assert_eq!(metadata.json(), expected);

@@ -2,6 +2,7 @@
 
 mod documents;
 mod keys;
+mod pushed;
 mod registration;
 mod single;
 
@@ -92,6 +93,7 @@ fn interaction(id: &str) -> Interaction {
             scope: "a b".into(),
             code_challenge: "challenge".into(),
             client_fingerprint: Some("fingerprint".into()),
+            dpop_jkt: None,
         }),
         created_at: now(),
         expires_at: now() + 10 * MINUTE,
@@ -131,6 +133,7 @@ fn code(text: &str, grant_id: &str) -> Code {
         grant_id: grant_id.into(),
         redirect_uri: Some("https://claude.ai/a".into()),
         code_challenge: "challenge".into(),
+        dpop_jkt: Some("thumbprint of the code".into()),
         expires_at: now() + MINUTE,
         used_at: None,
     }
@@ -172,6 +175,7 @@ async fn suite(store: &dyn Store) {
     secrets(store).await;
     documents::documents(store).await;
     registration::suite(store).await;
+    pushed::suite(store).await;
     pruning(store).await;
 }
 
@@ -259,9 +263,9 @@ async fn codes(store: &dyn Store) {
     issued(store, "k").await;
     let (digest, token) = (digest("k"), refresh_token("rk", "k"));
     assert_eq!(store.code(&digest).await.unwrap(), Some((code("k", "k"), grant("k"))), "never used");
-    assert!(!store.redeem_code(&digest, Some(&token), now() + MINUTE, &yes).await.unwrap(), "expired");
-    assert!(store.redeem_code(&digest, Some(&token), now(), &yes).await.unwrap());
-    assert!(!store.redeem_code(&digest, Some(&token), now(), &yes).await.unwrap(), "twice");
+    assert!(!store.redeem_code(&digest, Some(&token), None, now() + MINUTE, &yes).await.unwrap(), "expired");
+    assert!(store.redeem_code(&digest, Some(&token), None, now(), &yes).await.unwrap());
+    assert!(!store.redeem_code(&digest, Some(&token), None, now(), &yes).await.unwrap(), "twice");
     let (used, _) = store.code(&digest).await.unwrap().unwrap();
     assert_eq!(used.used_at, Some(now()));
     let grant = Grant { last_used_at: Some(now()), ..grant("k") };
@@ -273,7 +277,7 @@ async fn codes(store: &dyn Store) {
 async fn refresh_tokens(store: &dyn Store) {
     issued(store, "l").await;
     let (first, second) = (refresh_token("l1", "l"), refresh_token("l2", "l"));
-    assert!(store.redeem_code(&digest("l"), Some(&first), now(), &yes).await.unwrap());
+    assert!(store.redeem_code(&digest("l"), Some(&first), None, now(), &yes).await.unwrap());
     let rotate = async |from: &RefreshToken, to: &RefreshToken, at| {
         store.rotate_refresh_token(&from.digest, to, at, &yes).await.unwrap()
     };
@@ -295,14 +299,14 @@ async fn revocations(store: &dyn Store) {
     issued(store, "m").await;
     issued(store, "n").await;
     let token = refresh_token("m1", "m");
-    assert!(store.redeem_code(&digest("m"), Some(&token), now(), &yes).await.unwrap());
+    assert!(store.redeem_code(&digest("m"), Some(&token), None, now(), &yes).await.unwrap());
     assert!(store.revoke_grant("m", now()).await.unwrap());
     assert!(!store.revoke_grant("m", now() + MINUTE).await.unwrap(), "twice");
     assert!(!store.revoke_grant("unknown", now()).await.unwrap());
     assert!(store.revoke_grant("n", now()).await.unwrap());
     let rotated = store.rotate_refresh_token(&token.digest, &refresh_token("m2", "m"), now(), &yes).await;
     assert!(!rotated.unwrap(), "of a revoked grant");
-    assert!(!store.redeem_code(&digest("n"), None, now(), &yes).await.unwrap(), "of a revoked grant");
+    assert!(!store.redeem_code(&digest("n"), None, None, now(), &yes).await.unwrap(), "of a revoked grant");
     let mut revoked = store.revoked_since(now()).await.unwrap();
     revoked.sort();
     assert_eq!(revoked, ["m", "n"]);
@@ -339,9 +343,9 @@ async fn unconfirmed(store: &dyn Store) {
     assert_eq!(store.code(&code.digest).await.unwrap(), None);
     assert!(store.complete_interaction("x", &sign_in, &grant, &code, now(), &yes).await.unwrap());
     let token = refresh_token("x1", "x");
-    assert!(refused(&store.redeem_code(&code.digest, Some(&token), now(), &no).await));
+    assert!(refused(&store.redeem_code(&code.digest, Some(&token), None, now(), &no).await));
     assert_eq!(store.refresh_token(&token.digest).await.unwrap(), None);
-    assert!(store.redeem_code(&code.digest, Some(&token), now(), &yes).await.unwrap());
+    assert!(store.redeem_code(&code.digest, Some(&token), None, now(), &yes).await.unwrap());
     let successor = refresh_token("x2", "x");
     assert!(refused(&store.rotate_refresh_token(&token.digest, &successor, now(), &no).await));
     assert!(store.rotate_refresh_token(&token.digest, &successor, now(), &yes).await.unwrap());
@@ -397,18 +401,20 @@ async fn devices(store: &dyn Store) {
     assert!(!approve(&consent, "d", now()).await, "another browser");
     assert!(!approve(&sign_in, "unknown", now()).await);
     assert!(!approve(&sign_in, "d", late).await, "expired");
-    assert!(!store.redeem_device(&digest("d"), None, now(), &yes).await.unwrap(), "before approval");
+    assert!(!store.redeem_device(&digest("d"), None, None, now(), &yes).await.unwrap(), "before approval");
     assert!(approve(&sign_in, "d", now()).await);
     assert!(!approve(&sign_in, "d", now()).await, "twice");
     let (found, approved) = store.device(&digest("d")).await.unwrap().unwrap();
     assert_eq!((found.state, approved), (DeviceState::Approved, Some(grant("gd"))));
 
     let refresh = refresh_token("rd", "gd");
-    let exchange = async |at| store.redeem_device(&digest("d"), Some(&refresh), at, &yes).await.unwrap();
+    let exchange =
+        async |at| store.redeem_device(&digest("d"), Some(&refresh), Some("key"), at, &yes).await.unwrap();
     assert!(!exchange(late).await, "expired");
     let results = futures_util::future::join_all((0..10).map(|_| exchange(now()))).await;
     assert_eq!(results.into_iter().filter(|first| *first).count(), 1, "at once");
-    assert!(store.refresh_token(&refresh.digest).await.unwrap().is_some());
+    let (_, bound) = store.refresh_token(&refresh.digest).await.unwrap().unwrap();
+    assert_eq!(bound.dpop_jkt.as_deref(), Some("key"));
 
     signing_in(store, "no").await;
     let deny = async |name| store.deny_device(("no", &sign_in), &digest(name), &yes).await.unwrap();
@@ -532,9 +538,9 @@ async fn races(one: Arc<dyn Store>, two: Arc<dyn Store>) {
     let of = |index: usize| Arc::clone(if index.is_multiple_of(2) { &one } else { &two });
     let redeem = async |index: usize| {
         let (store, token) = (of(index), refresh_token(&format!("race{index}"), "race"));
-        tokio::spawn(
-            async move { store.redeem_code(&digest("race"), Some(&token), now(), &yes).await.unwrap() },
-        )
+        tokio::spawn(async move {
+            store.redeem_code(&digest("race"), Some(&token), None, now(), &yes).await.unwrap()
+        })
         .await
         .unwrap()
     };

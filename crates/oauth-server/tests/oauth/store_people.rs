@@ -216,6 +216,7 @@ async fn keep(store: &dyn Store, grant: &Grant) {
         grant_id: grant.id.clone(),
         redirect_uri: None,
         code_challenge: "challenge".into(),
+        dpop_jkt: None,
         expires_at: now() + MINUTE,
         used_at: None,
     };

@@ -163,6 +163,7 @@ impl DeviceStore for SeaOrmStore {
         &self,
         digest: &Digest,
         refresh_token: Option<&RefreshToken>,
+        dpop_jkt: Option<&str>,
         now: SystemTime,
         confirm: Confirm<'_>,
     ) -> Result<bool, StoreError> {
@@ -180,7 +181,7 @@ impl DeviceStore for SeaOrmStore {
             .and_where(Column::Digest.eq(digest.to_text()))
             .to_owned();
         let grant = grants::grant::Column::Id.in_subquery(of_device);
-        if used.rows_affected != 1 || !grants::use_grant(grant, now, &transaction).await? {
+        if used.rows_affected != 1 || !grants::use_grant(grant, dpop_jkt, now, &transaction).await? {
             return Ok(false);
         }
         if let Some(token) = refresh_token {

@@ -77,6 +77,7 @@ pub(super) mod code {
         #[sea_orm(column_type = "Text", nullable)]
         pub(in crate::store) redirect_uri: Option<String>,
         pub(in crate::store) code_challenge: String,
+        pub(in crate::store) dpop_jkt: Option<String>,
         pub(in crate::store) expires_at: i64,
         pub(in crate::store) used_at: Option<i64>,
     }
@@ -142,6 +143,7 @@ impl GrantStore for SeaOrmStore {
         &self,
         digest: &Digest,
         refresh_token: Option<&RefreshToken>,
+        dpop_jkt: Option<&str>,
         now: SystemTime,
         confirm: Confirm<'_>,
     ) -> Result<bool, StoreError> {
@@ -159,7 +161,7 @@ impl GrantStore for SeaOrmStore {
             .and_where(code::Column::Digest.eq(digest.to_text()))
             .to_owned();
         let grant = grant::Column::Id.in_subquery(of_code);
-        if used.rows_affected != 1 || !use_grant(grant, now, &transaction).await? {
+        if used.rows_affected != 1 || !use_grant(grant, dpop_jkt, now, &transaction).await? {
             return Ok(false);
         }
         if let Some(token) = refresh_token {
@@ -195,7 +197,7 @@ impl GrantStore for SeaOrmStore {
             .exec(&transaction)
             .await?;
         let grant = grant::Column::Id.eq(successor.grant_id.as_str());
-        if used.rows_affected != 1 || !use_grant(grant, now, &transaction).await? {
+        if used.rows_affected != 1 || !use_grant(grant, None, now, &transaction).await? {
             return Ok(false);
         }
         insert(refresh_token_row(successor), &transaction).await?;
@@ -319,14 +321,19 @@ impl GrantStore for SeaOrmStore {
     }
 }
 
-/// Marks a grant as used, if it is in force. On PostgreSQL this waits for a revocation that is about to be committed, and
+/// Marks a grant as used, and binds it to a key if there is one, if it is in force. On PostgreSQL this waits for a revocation that is about to be committed, and
 /// then looks again.
 pub(super) async fn use_grant(
     grant: Expr,
+    dpop_jkt: Option<&str>,
     now: SystemTime,
     transaction: &DatabaseTransaction,
 ) -> Result<bool, StoreError> {
-    let used = grant::Entity::update_many()
+    let mut used = grant::Entity::update_many();
+    if let Some(jkt) = dpop_jkt {
+        used = used.col_expr(grant::Column::DpopJkt, Expr::value(jkt));
+    }
+    let used = used
         .col_expr(grant::Column::LastUsedAt, Expr::value(to_millis(now)))
         .filter(grant)
         .filter(grant::Column::RevokedAt.is_null())
@@ -427,6 +434,7 @@ pub(super) fn code_row(code: &Code) -> code::Model {
         grant_id: code.grant_id.clone(),
         redirect_uri: code.redirect_uri.clone(),
         code_challenge: code.code_challenge.clone(),
+        dpop_jkt: code.dpop_jkt.clone(),
         expires_at: to_millis(code.expires_at),
         used_at: code.used_at.map(to_millis),
     }
@@ -438,6 +446,7 @@ fn code_of(row: code::Model) -> Result<Code, StoreError> {
         grant_id: row.grant_id,
         redirect_uri: row.redirect_uri,
         code_challenge: row.code_challenge,
+        dpop_jkt: row.dpop_jkt,
         expires_at: from_millis(row.expires_at),
         used_at: row.used_at.map(from_millis),
     })

@@ -6,6 +6,7 @@ mod documents;
 mod key_ring;
 mod people;
 mod purposes;
+mod pushed;
 mod registration;
 mod upstream;
 
@@ -31,6 +32,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(people::People),
         Box::new(upstream::Upstream),
         Box::new(registration::Registration),
+        Box::new(pushed::Pushed),
     ]
 }
 

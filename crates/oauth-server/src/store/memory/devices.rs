@@ -119,6 +119,7 @@ impl DeviceStore for MemoryStore {
         &self,
         digest: &Digest,
         refresh_token: Option<&RefreshToken>,
+        dpop_jkt: Option<&str>,
         now: SystemTime,
         confirm: Confirm<'_>,
     ) -> Result<bool, StoreError> {
@@ -127,7 +128,7 @@ impl DeviceStore for MemoryStore {
         let grant_id = device.and_then(|found| found.grant_id.clone());
         let Some(grant_id) = grant_id.filter(|id| tables.in_force(id, now)) else { return Ok(false) };
         confirm()?;
-        tables.use_grant(&grant_id, now);
+        tables.use_grant(&grant_id, dpop_jkt, now);
         tables.set_device(digest, DeviceState::Used);
         if let Some(token) = refresh_token {
             tables.refresh_tokens.insert(token.digest, token.clone());

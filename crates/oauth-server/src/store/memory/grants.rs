@@ -52,6 +52,7 @@ impl GrantStore for MemoryStore {
         &self,
         digest: &Digest,
         refresh_token: Option<&RefreshToken>,
+        dpop_jkt: Option<&str>,
         now: SystemTime,
         confirm: Confirm<'_>,
     ) -> Result<bool, StoreError> {
@@ -63,7 +64,7 @@ impl GrantStore for MemoryStore {
             return Ok(false);
         }
         confirm()?;
-        tables.use_grant(&grant_id, now);
+        tables.use_grant(&grant_id, dpop_jkt, now);
         if let Some(code) = tables.codes.get_mut(digest) {
             code.used_at = Some(now);
         }
@@ -97,7 +98,7 @@ impl GrantStore for MemoryStore {
             return Ok(false);
         }
         confirm()?;
-        tables.use_grant(&successor.grant_id, now);
+        tables.use_grant(&successor.grant_id, None, now);
         if let Some(token) = tables.refresh_tokens.get_mut(digest) {
             token.used_at = Some(now);
             token.expires_at = after(now, USED_RETENTION);

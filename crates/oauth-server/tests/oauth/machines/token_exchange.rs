@@ -7,6 +7,7 @@ use oauth_server::store::{Client, ClientAuthentication, ClientOrigin, GrantType}
 use serde_json::{Value, json};
 
 use super::setting::{FILES, LEDGER, PLATFORM, ask, ask_at, client, config, harness, register, settings};
+use crate::holder::Holder;
 use crate::support::{
     Answer, Browser, Harness, ORIGIN, authorize_params, authorize_url, claims, redeem_params, with,
 };
@@ -291,4 +292,41 @@ async fn a_resource_server_learns_about_the_tokens_that_are_for_it() {
     }
     let refresh = tokens["refresh_token"].as_str().unwrap();
     assert_eq!(about("platform", refresh).await, json!({ "active": false }));
+}
+
+/// SEC-20: a token that is bound to a key, exchanged without a proof -> 400 `invalid_request`
+#[tokio::test]
+async fn what_is_bound_to_a_key_is_exchanged_for_what_is_bound_to_one() {
+    let harness = start().await;
+    let (person, service) = (Holder::new(), Holder::new());
+    let client = harness.client().await;
+    let params = with(authorize_params(&client), "scope", Some("platform read"));
+    let answer = Browser::default().sign_in(&harness, &authorize_url(&params)).await;
+    let code = answer.location_param("code").unwrap();
+    let tokens = person.token(&harness, "1", &redeem_params(&client, &code)).await.json();
+    let refused = exchange(&harness, "platform", access(&tokens), FILES).await;
+    assert_eq!((refused.status, refused.error().as_str()), (StatusCode::BAD_REQUEST, "invalid_request"));
+    let mut form = form(access(&tokens), FILES);
+    form.extend([("client_id", "platform"), ("client_secret", "secret of platform")]);
+    let answer = service.token(&harness, "1", &form).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    assert_eq!(answer.json()["token_type"], "DPoP");
+    assert_eq!(claims(access(&answer.json()))["cnf"]["jkt"], service.thumbprint());
+}
+
+/// SEC-30: a client's own token with a proof that was used before -> 400 `invalid_dpop_proof`
+#[tokio::test]
+async fn a_client_binds_its_own_token_to_its_key() {
+    let harness = start().await;
+    let holder = Holder::new();
+    let form = [
+        ("grant_type", "client_credentials"),
+        ("client_id", "agent"),
+        ("client_secret", "secret of agent"),
+        ("resource", FILES),
+    ];
+    let answer = holder.token(&harness, "1", &form).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    assert_eq!(claims(access(&answer.json()))["cnf"]["jkt"], holder.thumbprint());
+    assert_eq!(holder.token(&harness, "1", &form).await.error(), "invalid_dpop_proof");
 }
