@@ -108,6 +108,15 @@ export const WALKS = {
     await visitor.see('signed-out');
   },
 
+  /** A token for a program that cannot sign anybody in. */
+  async portal(visitor, input) {
+    await visitor.open(`${input.issuer}/portal`);
+    await signIn(visitor);
+    await visitor.see('portal');
+    await visitor.press('button[value="take"]');
+    await visitor.see('portal-token');
+  },
+
   /** Several providers, of which one does not answer. */
   async chooser(visitor, input) {
     await visitor.open(await authorization(input));

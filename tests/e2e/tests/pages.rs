@@ -114,6 +114,17 @@ fn an_account() {
     }
 }
 
+#[test]
+fn a_token_from_the_portal() {
+    let configure = |config: &mut Value| merge(config, json!({ "portal": { "enabled": true } }));
+    let system = System::start(Options { configure: Some(Box::new(configure)), ..Options::default() });
+    let (_, visits) = walk(&system, "portal");
+    for visit in visits {
+        assert_well(&system, &visit, &[("portal", 200), ("portal-token", 200)]);
+        assert_eq!(visit["origins"], json!([system.public_url]));
+    }
+}
+
 /// SEC-37: a link with the whole code in it -> the person is asked all the same, and may say no
 #[test]
 fn connecting_a_device() {
