@@ -105,16 +105,6 @@ const FLOWS = {
     return { ...report, third: shown(await client.refresh(second.refresh_token)) };
   },
 
-  /** Who the person is. */
-  async identity(library, input) {
-    const session = await Session.registered(library, input);
-    const nonce = randomUUID();
-    const tokens = await session.signedIn({}, { scope: input.scope, nonce });
-    const id = library.idToken(tokens);
-    const userinfo = await session.client.userinfo(tokens.access_token, id.sub);
-    return { nonce, id, userinfo, client: session.client.metadata, scope: tokens.scope };
-  },
-
   /** A client that acts for itself. */
   async machine(library, input) {
     const { client } = await Session.existing(library, input);

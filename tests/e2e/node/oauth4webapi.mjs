@@ -51,14 +51,12 @@ class Client {
     return url;
   }
 
-  async redeem(arrived, { verifier, state, nonce, redirect, resource }) {
+  async redeem(arrived, { verifier, state, redirect, resource }) {
     const answered = oauth.validateAuthResponse(this.server, this.metadata, arrived, state);
     const options = { ...this.options, additionalParameters: { resource } };
     const tokens = await this.sent(
       () => oauth.authorizationCodeGrantRequest(...this.party, answered, redirect, verifier, options),
-      (server, metadata, answer) => oauth.processAuthorizationCodeResponse(server, metadata, answer, {
-        expectedNonce: nonce, requireIdToken: nonce !== undefined,
-      }),
+      oauth.processAuthorizationCodeResponse,
     );
     if (!this.options.DPoP) await this.accept(tokens, resource);
     return tokens;
@@ -118,13 +116,6 @@ class Client {
     return this.sent(request, (server, metadata, answer) => answer);
   }
 
-  userinfo(token, subject) {
-    return this.sent(
-      () => oauth.userInfoRequest(this.server, this.metadata, token, this.options),
-      (server, metadata, answer) => oauth.processUserInfoResponse(server, metadata, subject, answer),
-    );
-  }
-
   /** Sends a request, and once more when it lacked the server's nonce. */
   async sent(request, process) {
     const [server, metadata] = this.party;
@@ -149,9 +140,8 @@ await main({
   verifier: oauth.generateRandomCodeVerifier,
   challenge: oauth.calculatePKCECodeChallenge,
   keyPair: () => oauth.generateKeyPair('ES256'),
-  idToken: oauth.getValidatedIdTokenClaims,
-  async existing(issuer, metadata, keys) {
-    return new Client(await discover(issuer), metadata, keys);
+  async existing(issuer, metadata) {
+    return new Client(await discover(issuer), metadata, {});
   },
   async registered(issuer, wanted, keys) {
     const server = await discover(issuer);

@@ -36,9 +36,8 @@ class Client {
     return client.buildAuthorizationUrlWithPAR(this.config, parameters, this.options);
   }
 
-  redeem(arrived, { verifier, state, nonce, resource }) {
-    const checks = { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce };
-    checks.idTokenExpected = nonce !== undefined;
+  redeem(arrived, { verifier, state, resource }) {
+    const checks = { pkceCodeVerifier: verifier, expectedState: state };
     return client.authorizationCodeGrant(this.config, arrived, checks, { resource }, this.options);
   }
 
@@ -77,10 +76,6 @@ class Client {
       this.config, token, new URL(url), 'POST', body, new Headers(headers), this.options,
     );
   }
-
-  userinfo(token, subject) {
-    return client.fetchUserInfo(this.config, token, subject, this.options);
-  }
 }
 
 await main({
@@ -91,11 +86,10 @@ await main({
   verifier: client.randomPKCECodeVerifier,
   challenge: client.calculatePKCECodeChallenge,
   keyPair: () => client.randomDPoPKeyPair('ES256'),
-  idToken: (tokens) => tokens.claims(),
-  async existing(issuer, metadata, keys) {
+  async existing(issuer, metadata) {
     const { client_id: id, token_endpoint_auth_method: method, client_secret: secret } = metadata;
-    const authentication = AUTHENTICATIONS[method](secret, keys.key);
-    return new Client(await client.discovery(new URL(issuer), id, metadata, authentication, OPTIONS), keys);
+    const authentication = AUTHENTICATIONS[method](secret);
+    return new Client(await client.discovery(new URL(issuer), id, metadata, authentication, OPTIONS), {});
   },
   async registered(issuer, wanted, keys) {
     const authentication = AUTHENTICATIONS[wanted.token_endpoint_auth_method](undefined, keys.key);

@@ -31,8 +31,7 @@ export class Session {
 
   /** With a client that the operator registered. */
   static async existing(library, input) {
-    const key = input.key && { key: await imported(input.key), kid: input.key.kid };
-    return new Session(library, input, await library.existing(input.issuer, input.client, { key }));
+    return new Session(library, input, await library.existing(input.issuer, input.client));
   }
 
   /** Calls the service with a token: what it answers, or how it refuses. */
@@ -51,7 +50,7 @@ export class Session {
 
   /** Sends the person to sign in; gives where they came back to, and what must be checked there. */
   async authorized(person = {}, parameters = {}) {
-    const checks = { verifier: this.library.verifier(), state: randomUUID(), nonce: parameters.nonce };
+    const checks = { verifier: this.library.verifier(), state: randomUUID() };
     const asked = {
       redirect_uri: REDIRECT,
       code_challenge: await this.library.challenge(checks.verifier),
@@ -73,10 +72,6 @@ async function keyPair() {
   const { kty, crv, x, y } = await webcrypto.subtle.exportKey('jwk', publicKey);
   const kid = randomUUID();
   return { key: privateKey, kid, jwk: { kty, crv, x, y, kid, alg: 'ES256', use: 'sig' } };
-}
-
-function imported(jwk) {
-  return webcrypto.subtle.importKey('jwk', jwk, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['sign']);
 }
 
 /** Tokens, with what is in the access token and without what must be kept secret. */

@@ -18,7 +18,7 @@ use crate::server::{ORIGIN, Server};
 
 const REDIRECT: &str = "https://claude.ai/cb";
 /// What answers clients, in JSON.
-const ANSWERED: [&str; 4] = ["/token", "/revoke", "/introspect", "/device_authorization"];
+const ANSWERED: [&str; 5] = ["/token", "/revoke", "/introspect", "/device_authorization", "/par"];
 const FORM: &str = "application/x-www-form-urlencoded";
 
 static SERVER: LazyLock<(Server, String)> = LazyLock::new(|| {

@@ -186,3 +186,52 @@ fn clients_of_the_operator_act_for_themselves() {
         }
     }
 }
+
+/// SEC-15: the reference of a pushed request used once more -> 400 page, the browser goes nowhere
+#[test]
+fn a_pushed_request_counts_once() {
+    let system = System::start(Options::default());
+    for method in ["none", "client_secret_basic", "private_key_jwt"] {
+        for report in lead_both(&system, "pushed", &json!({ "method": method })) {
+            let names: Vec<&String> = report["sent"].as_object().unwrap().keys().collect();
+            assert_eq!(names, ["client_id", "request_uri"], "nothing of the request is in the browser");
+            assert_eq!(report["tokens"]["claims"]["sub"], "ada");
+            assert_eq!(report["again"], json!({ "status": 400, "location": null }));
+        }
+    }
+}
+
+/// Tokens that are bound to a key, with what happens to those who have the tokens and not the key.
+fn bound(system: &System, more: &Value) {
+    for report in lead_both(system, "bound", more) {
+        for tokens in ["first", "second", "third"] {
+            assert_eq!(report[tokens]["token_type"], "dpop", "{tokens}: {report:#}");
+            assert!(report[tokens]["claims"]["cnf"]["jkt"].is_string(), "{tokens}: {report:#}");
+        }
+        assert_eq!(report["first"]["claims"]["cnf"], report["third"]["claims"]["cnf"]);
+        assert_eq!(report["called"], json!({ "status": 200, "tools": 4 }));
+        for who in ["thief", "careless"] {
+            assert!(report[who]["refresh"]["error"].is_string(), "{who}: {report:#}");
+            assert_eq!(report[who]["refresh"]["status"], 400, "{who}: {report:#}");
+            assert_eq!(report[who]["call"]["status"], 401, "{who}: {report:#}");
+            let challenge = &report[who]["call"]["challenges"][0];
+            assert_eq!(challenge["scheme"], "dpop", "{who}: {report:#}");
+        }
+    }
+}
+
+/// SEC-30: a bound token with another key or as a bearer token -> 401 with a DPoP challenge, as the libraries read it
+/// SEC-18: a bound refresh token with another key or with none -> 400, and its owner goes on
+#[test]
+fn tokens_are_bound_to_a_key() {
+    let system = System::start(Options::default());
+    bound(&system, &json!({}));
+    bound(&system, &json!({ "pushed": true }));
+}
+
+/// SEC-32: a proof without the nonce that is demanded -> refused with one, which the libraries then use
+#[test]
+fn tokens_are_bound_to_a_key_with_nonces_of_the_server() {
+    let system = system_with(json!({ "tokens": { "dpop_nonce": "required" } }));
+    bound(&system, &json!({}));
+}
