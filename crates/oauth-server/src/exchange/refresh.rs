@@ -175,8 +175,9 @@ impl TokenRequest<'_> {
         let Some(grant) = grant.filter(|grant| grant.client_id == self.client.id) else {
             return Ok(denied());
         };
-        // Nobody used it in time, so nobody else has what follows it.
-        let idle = after(issued.at, self.server.config.refresh_idle_lifetime) <= now;
+        // When nobody used it in time, nobody else has what follows it.
+        let was_followed = grant.last_used_at.is_some_and(|at| at > issued.at);
+        let idle = !was_followed && after(issued.at, self.server.config.refresh_idle_lifetime) <= now;
         if idle || !self.is_in_force(&grant, now) || !self.may_refresh(&grant) {
             return Ok(self.deny(Action::TokenRefresh, party_of(&grant), REFRESH_TOKEN));
         }

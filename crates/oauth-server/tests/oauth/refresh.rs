@@ -242,6 +242,20 @@ async fn who_comes_back_after_a_month_is_no_thief() {
     family.assert_alive();
 }
 
+/// SEC-18: the replay of a token that was used and is older than a month, in a family that lives -> 400 `invalid_grant`, the family is revoked
+#[tokio::test]
+async fn a_used_token_is_told_however_old_it_is() {
+    const DAY: Duration = Duration::from_hours(24);
+    let family = Family::new().await;
+    let second = family.next(family.first()).await;
+    family.harness.advance(29 * DAY);
+    let third = family.next(&second).await;
+    family.harness.advance(2 * DAY);
+    while family.harness.store.prune_grants(family.harness.now(), 100).await.unwrap() > 0 {}
+    assert_eq!(family.refresh(family.first()).await.error(), "invalid_grant");
+    family.assert_ended(&third).await;
+}
+
 /// SEC-66: the clock steps back by an hour after a use -> the window neither opens then nor closes for small differences
 #[tokio::test]
 async fn a_step_of_the_clock_does_not_hold_the_window_open() {
