@@ -18,7 +18,10 @@ use crate::{
 /// Codes typed at one address: at once, and a minute.
 const BY_ADDRESS: (u32, u32) = (20, 10);
 
-/// The same while there is guessing.
+/// Device codes for one address: at once, and a minute. An office behind one address has many devices.
+const BEGUN_BY_ADDRESS: (u32, u32) = (30, 20);
+
+/// Codes typed at one address while there is guessing.
 const UNDER_ATTACK: (u32, u32) = (5, 1);
 
 /// Wrong codes from all addresses together, above which there is guessing: at once, and a minute.
@@ -33,6 +36,7 @@ const LIMITS: usize = 4096;
 /// The codes that were typed in this process. Whoever guesses makes things slower for everybody but stops nobody: each
 /// address keeps a few attempts of its own, and is let in again as soon as it stops.
 pub(crate) struct Attempts {
+    begun: Vec<RateLimit>,
     by_address: Vec<RateLimit>,
     under_attack: Vec<RateLimit>,
     wrong_by_all: RateLimit,
@@ -44,12 +48,18 @@ pub(crate) struct Attempts {
 impl Attempts {
     pub(crate) fn new() -> Self {
         Self {
+            begun: (0..LIMITS).map(|_| limit(BEGUN_BY_ADDRESS)).collect(),
             by_address: (0..LIMITS).map(|_| limit(BY_ADDRESS)).collect(),
             under_attack: (0..LIMITS).map(|_| limit(UNDER_ATTACK)).collect(),
             wrong_by_all: limit(WRONG_BY_ALL),
             guessing_until: AtomicU64::new(0),
             hasher: RandomState::new(),
         }
+    }
+
+    /// Counts a device code that an address asks for: they take room that all share.
+    pub(super) fn begin(&self, address: Option<ClientAddress>) -> Result<(), Limited> {
+        address.map_or(Ok(()), |address| self.of(&self.begun, Some(address)))
     }
 
     /// Counts an attempt before the code is looked at.

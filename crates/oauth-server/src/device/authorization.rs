@@ -19,7 +19,7 @@ use crate::{
     http_layer::RequestId,
     random::{Digest, secret},
     server::Server,
-    store::{Client, DeviceCode, DeviceState, GrantType},
+    store::{Client, ClientAuthentication, DeviceCode, DeviceState, GrantType},
 };
 
 /// How long a client waits between two requests (RFC 8628 §3.2).
@@ -54,6 +54,10 @@ async fn try_authorize(
     let client = authenticate(server, headers, &form).await?;
     if !is_allowed(server, &client) {
         return Err(TokenError::NotRegistered(GrantType::DeviceCode));
+    }
+    // Anybody can say that they are a public client.
+    if client.authentication == ClientAuthentication::None {
+        server.device_attempts.begin(address)?;
     }
     let resource = match form.value("resource") {
         Some(requested) => server.config.resource(requested).ok_or(TokenError::UnknownTarget)?,

@@ -288,3 +288,28 @@ async fn device_requests_are_read_strictly() {
     assert_eq!(ask("/device_authorization?x=1", &[id]).await, "invalid_request");
     assert_eq!(ask(path, &[id, ("scope", "platform"), ("scope", "platform")]).await, "invalid_request");
 }
+
+/// SEC-36: codes asked for again and again from one address -> 429 with Retry-After, others still get theirs
+#[tokio::test]
+async fn one_address_does_not_take_every_code() {
+    let harness = harness().await;
+    let client = device_client(&harness).await;
+    let from = |last: u8| {
+        let mut request =
+            form_request("/device_authorization", &[("client_id", &client), ("scope", "platform")]);
+        request.extensions_mut().insert(ClientAddress(IpAddr::from([198, 51, 100, last])));
+        harness.send(request)
+    };
+    let mut refused = None;
+    for _ in 0..100 {
+        let answer = from(1).await;
+        if answer.status != StatusCode::OK {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("a limit");
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{}", refused.body);
+    assert!(refused.header("retry-after").is_some());
+    assert_eq!(from(2).await.status, StatusCode::OK);
+}
