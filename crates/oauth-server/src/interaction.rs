@@ -390,6 +390,9 @@ impl Asked {
                 let client = clients::find(server, &request.client_id).await?;
                 let client = client.filter(|client| device::is_allowed(server, client));
                 let client = client.ok_or(PageError::UnknownClient)?;
+                if client.fingerprint() != request.client_fingerprint {
+                    return Err(DocumentError::Changed.into());
+                }
                 Ok(Self::Device { client, request: request.clone() })
             }
             Purpose::Code(request) => {

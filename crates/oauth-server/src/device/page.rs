@@ -83,7 +83,7 @@ async fn open(
         server.record_refusal(event.request_id(request_id.0.as_str()).reason("too_many_attempts"));
         return Err(limited.into());
     }
-    if let Some(request) = waiting(server, typed).await? {
+    if let Some(request) = waiting(server, address, typed).await? {
         return Ok(interaction::begin(server, Purpose::Device(request)).await?);
     }
     server.device_attempts.wrong(now);
@@ -92,15 +92,20 @@ async fn open(
     code_page(server, true)
 }
 
-async fn waiting(server: &Server, typed: &str) -> Result<Option<DeviceRequest>, Unavailable> {
+async fn waiting(
+    server: &Server,
+    address: Option<ClientAddress>,
+    typed: &str,
+) -> Result<Option<DeviceRequest>, PageError> {
     let Some(user_code) = UserCode::typed(typed) else { return Ok(None) };
-    let found = server.store.device_by_user_code(&user_code.digest(&server.secret)).await?;
+    let found = server.store.device_by_user_code(&user_code.digest(&server.secret)).await;
     let waits = |found: &DeviceCode| found.state == DeviceState::Waiting && found.expires_at > server.now();
-    let Some(device) = found.filter(waits) else { return Ok(None) };
-    let client = clients::find(server, &device.client_id).await?;
-    if !client.is_some_and(|client| is_allowed(server, &client)) {
-        return Ok(None);
-    }
+    let Some(device) = found.map_err(Unavailable::from)?.filter(waits) else { return Ok(None) };
+    let client = match clients::find_to_ask(server, &device.client_id, address).await {
+        Ok(client) if is_allowed(server, &client) => client,
+        Ok(_) | Err(PageError::UnknownClient) => return Ok(None),
+        Err(error) => return Err(error),
+    };
     Ok(Some(DeviceRequest {
         device: device.digest,
         user_code: user_code.to_string(),
@@ -108,6 +113,7 @@ async fn waiting(server: &Server, typed: &str) -> Result<Option<DeviceRequest>, 
         resource: device.resource,
         scope: device.scope,
         requester: device.requester,
+        client_fingerprint: client.fingerprint(),
     }))
 }
 

@@ -106,6 +106,9 @@ pub struct DeviceRequest {
     pub scope: String,
     /// The address that asked.
     pub requester: Option<String>,
+    /// What the person is shown of a client that a document describes ([`Client::fingerprint`](super::Client::fingerprint)).
+    #[serde(default)]
+    pub client_fingerprint: Option<String>,
 }
 
 /// A page that only somebody who is signed in sees.

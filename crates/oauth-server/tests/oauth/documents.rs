@@ -505,3 +505,35 @@ async fn a_document_that_cannot_be_recorded_is_not_relied_on() {
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{}", answer.body);
     assert_eq!(harness.store.document(ID).await.unwrap(), None);
 }
+
+/// SEC-40: a device whose client's document changes or cannot be had between code, confirmation and sign-in -> nobody is asked on its old word, nothing is let in
+#[tokio::test]
+async fn a_device_is_let_in_on_the_present_word_of_its_client() {
+    const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+    let config = OAuthConfig { device_clients: oauth_server::DeviceClients::Any, ..config() };
+    let harness = Harness::with(config, Arc::new(MemoryStore::default()), vec![static_users()]).await;
+    let grants = json!(["authorization_code", "refresh_token", DEVICE_CODE]);
+    let before = changed("grant_types", grants);
+    harness.published.set(ID, &before);
+    harness.tokens(ID).await;
+    let begun = harness.post_form("/device_authorization", &[("client_id", ID)]).await.json();
+    let typed = [("user_code", begun["user_code"].as_str().unwrap())];
+
+    let mut after = before.clone();
+    after["client_name"] = json!("Another name");
+    let mut browser = Browser::default();
+    let opened = browser.send(&harness, crate::support::form_request("/device", &typed)).await;
+    let page = browser.get(&harness, opened.location()).await;
+    assert!(page.body.contains("A client"), "{}", page.body);
+    harness.published.set(ID, &after);
+    harness.advance(6 * MINUTE);
+    let answer = browser.submit(&harness, &page, &[("decision", "allow")]).await;
+    assert_page(&answer, StatusCode::BAD_REQUEST, "has changed");
+
+    harness.published.answer(ID, Err(FetchError::Unreachable));
+    let begun = harness.post_form("/device_authorization", &[("client_id", ID)]).await.json();
+    let typed = [("user_code", begun["user_code"].as_str().unwrap())];
+    harness.advance(6 * MINUTE);
+    let answer = harness.post_form("/device", &typed).await;
+    assert_page(&answer, StatusCode::BAD_REQUEST, "could not be read");
+}
