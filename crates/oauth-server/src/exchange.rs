@@ -143,7 +143,7 @@ pub(crate) async fn token(
 }
 
 async fn answer(
-    server: &Server,
+    server: &Arc<Server>,
     request_id: &RequestId,
     address: Option<ClientAddress>,
     uri: &Uri,
@@ -180,7 +180,7 @@ async fn answer(
 
 /// One request at the token endpoint, from a client that is who it says.
 pub(super) struct TokenRequest<'a> {
-    pub(super) server: &'a Server,
+    pub(super) server: &'a Arc<Server>,
     pub(super) request_id: &'a RequestId,
     #[expect(dead_code, reason = "for grants that count by address")]
     pub(super) address: Option<ClientAddress>,

@@ -23,6 +23,13 @@ const PURPOSE: &str = "upstream refresh token";
 /// it: as long as the default [`ReplayWindow`](crate::ReplayWindow).
 const RECENT: Duration = Duration::from_secs(30);
 
+/// Whoever asked longer ago than this will not come back with an answer.
+const LOST: Duration = Duration::from_mins(2);
+
+/// How often it is looked whether somebody else's question has its answer, and how many times.
+const PAUSE: Duration = Duration::from_millis(100);
+const LOOKS: u32 = 100;
+
 /// Why a grant does not go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -46,29 +53,44 @@ pub(crate) async fn keep(
         grant_id: grant.id.clone(),
         sealed: seal(server, grant, token).await?,
         checked_at: grant.authenticated_at,
+        asked_at: None,
         expires_at: grant.expires_at,
     };
     Ok(server.store.insert_upstream_token(&token).await?)
 }
 
-/// Whether the person behind a grant may still sign in. Gives who they are by now, if that was said.
+/// Whether the person behind a grant may still sign in. Gives who they are by now, if that was said. After a refusal
+/// everybody else waits until the caller has ended the grant and calls [`abandon`].
+///
+/// A caller that goes away in the middle takes the question with it, and everybody else waits: call it in a task of its
+/// own.
 pub(crate) async fn check(server: &Server, grant: &Grant) -> Result<Option<Identity>, RecheckError> {
     let Some(source) = rechecking(server, &grant.identity_source) else { return Ok(None) };
     let IdentitySource::Oidc(upstream) = source.as_ref() else { return Ok(None) };
-    let now = server.now();
-    let begun = server.store.begin_upstream_check(&grant.id, before(now, RECENT), now).await;
-    let sealed = match begun.map_err(Unavailable::from)? {
-        UpstreamCheck::Ask(sealed) => sealed,
-        UpstreamCheck::Recent => return Ok(None),
-        UpstreamCheck::Unknown => return Err(RecheckError::Refused(None)),
-    };
-    match ask(server, grant, upstream, &sealed).await {
-        Err(RecheckError::Unavailable(error)) => {
-            server.store.abandon_upstream_check(&grant.id).await.map_err(Unavailable::from)?;
-            Err(error.into())
+    for _ in 0..LOOKS {
+        let now = server.now();
+        let (due, lost) = (before(now, RECENT), before(now, LOST));
+        let begun = server.store.begin_upstream_check(&grant.id, due, lost, now).await;
+        match begun.map_err(Unavailable::from)? {
+            UpstreamCheck::Ask(sealed) => {
+                let answered = ask(server, grant, upstream, &sealed).await;
+                if matches!(answered, Err(RecheckError::Unavailable(_))) {
+                    abandon(server, grant).await?;
+                }
+                return answered;
+            }
+            UpstreamCheck::Recent => return Ok(None),
+            UpstreamCheck::Unknown => return Err(RecheckError::Refused(None)),
+            // That somebody asks is no answer.
+            UpstreamCheck::Asking => tokio::time::sleep(PAUSE).await,
         }
-        answered => answered,
     }
+    Err(Unavailable::TooSlow.into())
+}
+
+/// Lets the next one ask at once, after a question that had no good answer.
+pub(crate) async fn abandon(server: &Server, grant: &Grant) -> Result<(), Unavailable> {
+    Ok(server.store.abandon_upstream_check(&grant.id).await?)
 }
 
 async fn ask(
@@ -89,7 +111,7 @@ async fn ask(
     Ok(answer.identity)
 }
 
-fn rechecking<'a>(server: &'a Server, source: &str) -> Option<&'a Arc<IdentitySource>> {
+pub(crate) fn rechecking<'a>(server: &'a Server, source: &str) -> Option<&'a Arc<IdentitySource>> {
     let found = server.identity_sources.iter().find(|found| found.id() == source)?;
     matches!(found.as_ref(), IdentitySource::Oidc(upstream) if upstream.rechecks()).then_some(found)
 }

@@ -13,8 +13,10 @@ use crate::{
     clock::after,
     device,
     error::{Unavailable, json_no_store},
+    http_layer::RequestId,
     random::Digest,
     refresh_token,
+    server::Server,
     sign_in::party_of,
     store::{Client, Grant, GrantKind, RefreshToken},
     token::{self, AccessToken, Delegation, Subject},
@@ -111,9 +113,7 @@ impl TokenRequest<'_> {
     }
 
     pub(super) fn event(&self, action: Action, outcome: Outcome, grant: &Grant) -> Event {
-        Event::new(action, outcome, Arc::new(party_of(grant)))
-            .request_id(self.request_id.0.as_str())
-            .target(grant.resource.as_str())
+        event(self.request_id, action, outcome, grant)
     }
 
     pub(super) fn deny(&self, action: Action, party: Party, what: &'static str) -> TokenError {
@@ -142,14 +142,31 @@ impl TokenRequest<'_> {
         reason: &'static str,
         now: SystemTime,
     ) -> Result<(), Unavailable> {
-        let revoked = self.server.store.revoke_grant(&grant.id, now).await?;
-        self.server.revocations.insert(&grant.id, now);
-        if revoked {
-            let event = self.event(Action::TokenRevoke, Outcome::Success, grant);
-            self.server.record_refusal(event.reason(reason));
-        }
-        Ok(())
+        revoke(self.server, self.request_id, grant, reason, now).await
     }
+}
+
+/// Ends a grant with everything that was issued under it.
+pub(super) async fn revoke(
+    server: &Server,
+    request_id: &RequestId,
+    grant: &Grant,
+    reason: &'static str,
+    now: SystemTime,
+) -> Result<(), Unavailable> {
+    let revoked = server.store.revoke_grant(&grant.id, now).await?;
+    server.revocations.insert(&grant.id, now);
+    if revoked {
+        let event = event(request_id, Action::TokenRevoke, Outcome::Success, grant);
+        server.record_refusal(event.reason(reason));
+    }
+    Ok(())
+}
+
+fn event(request_id: &RequestId, action: Action, outcome: Outcome, grant: &Grant) -> Event {
+    Event::new(action, outcome, Arc::new(party_of(grant)))
+        .request_id(request_id.0.as_str())
+        .target(grant.resource.as_str())
 }
 
 /// Whom an event concerns when the client has no grant that it may speak for.

@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeSet,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -20,10 +21,13 @@ use super::{
 use crate::{
     clock::after,
     error::{Unavailable, chain},
+    http_layer::RequestId,
+    identity::Identity,
     metadata::OFFLINE_ACCESS,
     random::Digest,
     recheck::{self, RecheckError},
     refresh_token,
+    server::Server,
     sign_in::party_of,
     store::{Grant, RefreshToken},
 };
@@ -63,18 +67,15 @@ impl TokenRequest<'_> {
 
     /// The grant of a person who may still sign in at their identity provider. When they may not, it is revoked.
     async fn rechecked(&self, mut grant: Grant, now: SystemTime) -> Result<Grant, TokenError> {
-        match recheck::check(self.server, &grant).await {
-            Ok(identity) => {
-                grant.identity = identity.unwrap_or(grant.identity);
-                Ok(grant)
-            }
-            Err(RecheckError::Unavailable(error)) => Err(error.into()),
-            Err(error @ RecheckError::Refused(_)) => {
-                tracing::info!(request_id = self.request_id.0, error = chain(&error), "a grant ends");
-                self.revoke(&grant, "upstream_refused", now).await?;
-                Err(TokenError::Grant(REFRESH_TOKEN))
-            }
+        if recheck::rechecking(self.server, &grant.identity_source).is_none() {
+            return Ok(grant);
         }
+        let (server, request_id, asked) = (Arc::clone(self.server), self.request_id.clone(), grant.clone());
+        // In a task of its own: a client that goes away does not keep the answer from having its consequence.
+        let check = tokio::spawn(async move { ask_again(&server, &request_id, &asked, now).await });
+        let identity = check.await.unwrap_or_else(|_| Err(Unavailable::TooSlow.into()))?;
+        grant.identity = identity.unwrap_or(grant.identity);
+        Ok(grant)
     }
 
     async fn find(&self, token: &str) -> Result<Option<(RefreshToken, Grant)>, Unavailable> {
@@ -197,6 +198,25 @@ impl TokenRequest<'_> {
             "a client has a refresh token that the database does not know yet: was an older copy put back? What was \
              revoked since is in force again until you run `connect-server revoke --all`"
         );
+    }
+}
+
+/// Asks the identity provider, and ends the grant of a person who may not sign in any more.
+async fn ask_again(
+    server: &Server,
+    request_id: &RequestId,
+    grant: &Grant,
+    now: SystemTime,
+) -> Result<Option<Identity>, TokenError> {
+    match recheck::check(server, grant).await {
+        Ok(identity) => Ok(identity),
+        Err(RecheckError::Unavailable(error)) => Err(error.into()),
+        Err(error @ RecheckError::Refused(_)) => {
+            tracing::info!(request_id = request_id.0, error = chain(&error), "a grant ends");
+            issue::revoke(server, request_id, grant, "upstream_refused", now).await?;
+            recheck::abandon(server, grant).await?;
+            Err(TokenError::Grant(REFRESH_TOKEN))
+        }
     }
 }
 

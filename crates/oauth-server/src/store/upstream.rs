@@ -13,16 +13,19 @@ pub trait UpstreamStore: Send + Sync + 'static {
     /// Keeps the token for a grant that is about to be made.
     async fn insert_upstream_token(&self, token: &UpstreamToken) -> Result<(), StoreError>;
 
-    /// The token of a grant that was last looked at before or at `due`, which then counts as looked at `now`. Only the
-    /// first of several calls gets it.
+    /// The token of a grant about which the provider last answered before or at `due`. Only the first of several calls gets
+    /// it; the others are to wait until that check is finished or abandoned, or if it was begun before or at `lost`, take
+    /// its place.
     async fn begin_upstream_check(
         &self,
         grant_id: &str,
         due: SystemTime,
+        lost: SystemTime,
         now: SystemTime,
     ) -> Result<UpstreamCheck, StoreError>;
 
-    /// Replaces the token of a grant, and what the provider says about the person if it said so again.
+    /// Replaces the token of a grant, and what the provider says about the person if it said so again. From now on the
+    /// provider counts as asked when the check was begun.
     async fn finish_upstream_check(
         &self,
         grant_id: &str,
@@ -30,7 +33,7 @@ pub trait UpstreamStore: Send + Sync + 'static {
         identity: Option<&Identity>,
     ) -> Result<(), StoreError>;
 
-    /// Makes a check due again that gave no answer.
+    /// Ends a check that gave no answer: another may begin.
     async fn abandon_upstream_check(&self, grant_id: &str) -> Result<(), StoreError>;
 
     /// Revokes every grant of this identity source in force at `now` and ends the browser sessions: those of a subject, or if
@@ -54,8 +57,10 @@ pub struct UpstreamToken {
     pub grant_id: String,
     /// The token, sealed.
     pub sealed: Vec<u8>,
-    /// When the provider was last asked.
+    /// When the provider was last asked and answered.
     pub checked_at: SystemTime,
+    /// When it was asked, while it has not answered.
+    pub asked_at: Option<SystemTime>,
     /// When the grant ends.
     pub expires_at: SystemTime,
 }
@@ -65,8 +70,10 @@ pub struct UpstreamToken {
 pub enum UpstreamCheck {
     /// This token, by this caller.
     Ask(Vec<u8>),
-    /// Nothing: it was asked a moment ago.
+    /// Nothing: it answered a moment ago.
     Recent,
+    /// Nothing yet: somebody else asks.
+    Asking,
     /// There is no token for this grant.
     Unknown,
 }

@@ -37,6 +37,8 @@ pub(crate) struct Provider {
     pub(crate) disabled: AtomicBool,
     /// How often a refresh token was presented.
     pub(crate) rechecks: AtomicUsize,
+    /// While this is locked, whoever presents a refresh token waits.
+    pub(crate) held: tokio::sync::Mutex<()>,
     /// The number of the refresh token that is good.
     refresh: AtomicUsize,
     /// The nonce and challenge of the sign-in that the next code stands for.
@@ -57,6 +59,7 @@ impl Provider {
             redeemed: AtomicUsize::new(0),
             disabled: AtomicBool::new(false),
             rechecks: AtomicUsize::new(0),
+            held: tokio::sync::Mutex::default(),
             refresh: AtomicUsize::new(0),
             pending: Mutex::new(None),
             now,
@@ -195,7 +198,7 @@ async fn token(State(provider): State<Arc<Provider>>, Form(form): Form<Vec<(Stri
     }
     let value = |name: &str| form.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str());
     if value("grant_type") == Some("refresh_token") {
-        return refresh(&provider, value("refresh_token").unwrap());
+        return refresh(&provider, value("refresh_token").unwrap()).await;
     }
     let verifier = SecretString::from(value("code_verifier").unwrap());
     let pending = provider.pending.lock().unwrap().take();
@@ -210,8 +213,12 @@ async fn token(State(provider): State<Arc<Provider>>, Form(form): Form<Vec<(Stri
 }
 
 /// A refresh token is good once, as at the strictest providers.
-fn refresh(provider: &Provider, presented: &str) -> Response {
+async fn refresh(provider: &Provider, presented: &str) -> Response {
     provider.rechecks.fetch_add(1, Ordering::SeqCst);
+    drop(provider.held.lock().await);
+    if provider.down.load(Ordering::SeqCst) {
+        return unavailable();
+    }
     let current = format!("refresh-{}", provider.refresh.load(Ordering::SeqCst));
     if provider.disabled.load(Ordering::SeqCst) || presented != current {
         return (StatusCode::BAD_REQUEST, Json(json!({ "error": "invalid_grant" }))).into_response();

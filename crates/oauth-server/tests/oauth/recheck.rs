@@ -107,3 +107,55 @@ async fn ten_refreshes_at_once_ask_once_and_all_get_an_answer() {
     assert!(statuses.iter().all(|status| *status.as_ref().unwrap() == StatusCode::OK), "{statuses:?}");
     assert_eq!(provider.rechecks.load(Ordering::SeqCst), 1);
 }
+
+/// A refresh that is under way at the provider.
+async fn asked(
+    harness: &Harness,
+    provider: &Provider,
+    form: &[(&str, &str)],
+) -> tokio::task::JoinHandle<StatusCode> {
+    let (router, request) = (harness.router.clone(), form_request("/token", form));
+    let request = tokio::spawn(async move { router.oneshot(request).await.unwrap().status() });
+    while provider.rechecks.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    request
+}
+
+/// SEC-18: a refresh for a disabled person, broken off while the provider is asked, and sent again -> 400 `invalid_grant`, the grant is revoked
+#[tokio::test]
+async fn who_breaks_off_gets_no_answer_in_place_of_the_providers() {
+    let (harness, provider) = start(Arc::new(MemoryStore::default())).await;
+    let (client, tokens) = signed_in(&harness, &provider).await;
+    let form =
+        [("grant_type", "refresh_token"), ("client_id", &*client), ("refresh_token", refresh_token(&tokens))];
+    provider.disabled.store(true, Ordering::SeqCst);
+    harness.advance(Duration::from_mins(1));
+    let held = provider.held.lock().await;
+    let broken_off = asked(&harness, &provider, &form).await;
+    broken_off.abort();
+    assert!(broken_off.await.unwrap_err().is_cancelled());
+    drop(held);
+    let answer = harness.refresh(&client, refresh_token(&tokens)).await;
+    assert_eq!((answer.status, answer.error().as_str()), (StatusCode::BAD_REQUEST, "invalid_grant"));
+    let session = claims(tokens["access_token"].as_str().unwrap())["sid"].as_str().unwrap().to_owned();
+    assert!(harness.server.revocations().is_revoked(&session));
+}
+
+/// SEC-18: two refreshes at once while the identity provider does not answer -> 503 for both
+#[tokio::test]
+async fn a_question_is_no_answer_for_who_asks_at_the_same_time() {
+    let (harness, provider) = start(Arc::new(MemoryStore::default())).await;
+    let (client, tokens) = signed_in(&harness, &provider).await;
+    let form =
+        [("grant_type", "refresh_token"), ("client_id", &*client), ("refresh_token", refresh_token(&tokens))];
+    harness.advance(Duration::from_mins(1));
+    let held = provider.held.lock().await;
+    let first = asked(&harness, &provider, &form).await;
+    let second = tokio::spawn(harness.router.clone().oneshot(form_request("/token", &form)));
+    tokio::task::yield_now().await;
+    provider.down.store(true, Ordering::SeqCst);
+    drop(held);
+    assert_eq!(second.await.unwrap().unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(first.await.unwrap(), StatusCode::SERVICE_UNAVAILABLE);
+}

@@ -433,20 +433,28 @@ async fn upstream(store: &dyn Store) {
         grant_id: "u1".into(),
         sealed: b"sealed".to_vec(),
         checked_at: now(),
+        asked_at: None,
         expires_at: now() + 100 * MINUTE,
     };
     store.insert_upstream_token(&token).await.unwrap();
-    let check = async |id, due, at| store.begin_upstream_check(id, due, at).await.unwrap();
     let (earlier, later) = (now() - MINUTE, now() + MINUTE);
+    let check = async |id, due, at| store.begin_upstream_check(id, due, now(), at).await.unwrap();
     assert_eq!(check("unknown", now(), now()).await, UpstreamCheck::Unknown);
     assert_eq!(check("u1", earlier, now()).await, UpstreamCheck::Recent);
-    assert_eq!(check("u1", now(), later).await, UpstreamCheck::Ask(b"sealed".to_vec()));
-    assert_eq!(check("u1", now(), later).await, UpstreamCheck::Recent, "somebody asks");
+    let ask = UpstreamCheck::Ask(b"sealed".to_vec());
+    let begun = futures_util::future::join_all((0..5).map(|_| check("u1", now(), later))).await;
+    assert_eq!(begun.iter().filter(|found| **found == ask).count(), 1, "at once");
+    assert_eq!(begun.iter().filter(|found| **found == UpstreamCheck::Asking).count(), 4, "at once");
+    assert_eq!(check("u1", later, later).await, UpstreamCheck::Asking, "that somebody asks is no answer");
+    let lost = store.begin_upstream_check("u1", now(), later, later + MINUTE).await.unwrap();
+    assert_eq!(lost, ask, "whoever asked is gone");
+    assert_eq!(check("u1", now(), later + MINUTE).await, UpstreamCheck::Asking);
     store.abandon_upstream_check("u1").await.unwrap();
-    assert_eq!(check("u1", now(), later).await, UpstreamCheck::Ask(b"sealed".to_vec()));
+    assert_eq!(check("u1", now(), later).await, ask);
     let hints = json!({ "groups": ["c"] }).as_object().unwrap().clone();
     let identity = Identity { hints, tenant: None, ..grant("u1").identity };
     store.finish_upstream_check("u1", b"next", Some(&identity)).await.unwrap();
+    assert_eq!(check("u1", now(), later).await, UpstreamCheck::Recent);
     store.finish_upstream_check("u1", b"last", None).await.unwrap();
     assert_eq!(check("u1", later, later).await, UpstreamCheck::Ask(b"last".to_vec()));
     assert_eq!(store.code(&digest("u1")).await.unwrap().unwrap().1.identity, identity);

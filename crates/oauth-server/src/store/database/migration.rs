@@ -1,5 +1,6 @@
 //! How the tables come to be. A migration that was released is never edited: a change is a new one.
 
+mod asking;
 mod client_keys;
 mod devices;
 mod documents;
@@ -33,6 +34,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(upstream::Upstream),
         Box::new(registration::Registration),
         Box::new(pushed::Pushed),
+        Box::new(asking::Asking),
     ]
 }
 

@@ -3,7 +3,10 @@
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, QueryFilter,
+    sea_query::{Expr, Func},
+};
 
 use super::{SeaOrmStore, delete_first, grants::grant, insert, sessions::session, to_json};
 use crate::{
@@ -22,6 +25,7 @@ pub(super) mod upstream_token {
         pub(in crate::store) grant_id: String,
         pub(in crate::store) sealed: Vec<u8>,
         pub(in crate::store) checked_at: i64,
+        pub(in crate::store) asked_at: Option<i64>,
         pub(in crate::store) expires_at: i64,
     }
 
@@ -46,6 +50,7 @@ impl UpstreamStore for SeaOrmStore {
             grant_id: token.grant_id.clone(),
             sealed: token.sealed.clone(),
             checked_at: to_millis(token.checked_at),
+            asked_at: token.asked_at.map(to_millis),
             expires_at: to_millis(token.expires_at),
         };
         insert(row, &self.db).await
@@ -55,19 +60,24 @@ impl UpstreamStore for SeaOrmStore {
         &self,
         grant_id: &str,
         due: SystemTime,
+        lost: SystemTime,
         now: SystemTime,
     ) -> Result<UpstreamCheck, StoreError> {
+        let nobody_asks =
+            Condition::any().add(Column::AskedAt.is_null()).add(Column::AskedAt.lte(to_millis(lost)));
         let begun = Entity::update_many()
-            .col_expr(Column::CheckedAt, Expr::value(to_millis(now)))
+            .col_expr(Column::AskedAt, Expr::value(to_millis(now)))
             .filter(Column::GrantId.eq(grant_id))
             .filter(Column::CheckedAt.lte(to_millis(due)))
+            .filter(nobody_asks)
             .exec(&self.db)
             .await?;
         let found = Entity::find_by_id(grant_id).one(&self.db).await?;
         Ok(match found {
             None => UpstreamCheck::Unknown,
             Some(token) if begun.rows_affected == 1 => UpstreamCheck::Ask(token.sealed),
-            Some(_) => UpstreamCheck::Recent,
+            Some(token) if token.checked_at > to_millis(due) => UpstreamCheck::Recent,
+            Some(_) => UpstreamCheck::Asking,
         })
     }
 
@@ -77,9 +87,12 @@ impl UpstreamStore for SeaOrmStore {
         sealed: &[u8],
         identity: Option<&Identity>,
     ) -> Result<(), StoreError> {
+        let answered = Func::coalesce([Expr::col(Column::AskedAt), Expr::col(Column::CheckedAt)]);
         let transaction = self.begin().await?;
         Entity::update_many()
             .col_expr(Column::Sealed, Expr::value(sealed.to_vec()))
+            .col_expr(Column::CheckedAt, answered.into())
+            .col_expr(Column::AskedAt, Expr::value(None::<i64>))
             .filter(Column::GrantId.eq(grant_id))
             .exec(&transaction)
             .await?;
@@ -98,7 +111,7 @@ impl UpstreamStore for SeaOrmStore {
 
     async fn abandon_upstream_check(&self, grant_id: &str) -> Result<(), StoreError> {
         Entity::update_many()
-            .col_expr(Column::CheckedAt, Expr::value(0_i64))
+            .col_expr(Column::AskedAt, Expr::value(None::<i64>))
             .filter(Column::GrantId.eq(grant_id))
             .exec(&self.db)
             .await?;

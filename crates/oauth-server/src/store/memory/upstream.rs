@@ -1,6 +1,6 @@
 //! Tokens of identity providers in memory.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 
@@ -21,15 +21,17 @@ impl UpstreamStore for MemoryStore {
         &self,
         grant_id: &str,
         due: SystemTime,
+        lost: SystemTime,
         now: SystemTime,
     ) -> Result<UpstreamCheck, StoreError> {
         Ok(match self.tables().upstream_tokens.get_mut(grant_id) {
             None => UpstreamCheck::Unknown,
-            Some(token) if token.checked_at <= due => {
-                token.checked_at = now;
+            Some(token) if token.checked_at > due => UpstreamCheck::Recent,
+            Some(token) if token.asked_at.is_some_and(|at| at > lost) => UpstreamCheck::Asking,
+            Some(token) => {
+                token.asked_at = Some(now);
                 UpstreamCheck::Ask(token.sealed.clone())
             }
-            Some(_) => UpstreamCheck::Recent,
         })
     }
 
@@ -42,6 +44,7 @@ impl UpstreamStore for MemoryStore {
         let mut tables = self.tables();
         if let Some(token) = tables.upstream_tokens.get_mut(grant_id) {
             token.sealed = sealed.to_vec();
+            token.checked_at = token.asked_at.take().unwrap_or(token.checked_at);
         }
         if let (Some(grant), Some(identity)) = (tables.grants.get_mut(grant_id), identity) {
             grant.identity = identity.clone();
@@ -51,7 +54,7 @@ impl UpstreamStore for MemoryStore {
 
     async fn abandon_upstream_check(&self, grant_id: &str) -> Result<(), StoreError> {
         if let Some(token) = self.tables().upstream_tokens.get_mut(grant_id) {
-            token.checked_at = UNIX_EPOCH;
+            token.asked_at = None;
         }
         Ok(())
     }
