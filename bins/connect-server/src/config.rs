@@ -2,6 +2,7 @@
 
 mod assertions;
 mod example;
+mod network;
 mod operator_clients;
 mod read;
 mod values;
@@ -15,13 +16,14 @@ use std::{
 };
 
 use connect_hosts::AllowedHosts;
-use oauth_server::{DocumentTrust, ReplayWindow};
+use oauth_server::{DocumentTrust, RegistrationMode, RegistrationRate, ReplayWindow};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 use settings::{Document, KeyReference, Problems, Secret};
 
 pub use assertions::{WorkloadIssuer, WorkloadRule};
 pub use example::EXAMPLE;
+pub use network::Network;
 pub use operator_clients::{Client, ClientDescription, ClientMethod, GrantTypeName};
 pub use values::{
     Algorithm, DatabaseUrl, DeviceClients, Origin, PublicUrl, RsaBits, ServicePath, Slug, UpstreamUrl,
@@ -68,6 +70,8 @@ pub struct Config {
     pub static_users: Vec<StaticUser>,
     /// Issuers whose own tokens the gateway accepts.
     pub trusted_issuers: Vec<TrustedIssuer>,
+    /// Which clients register by themselves.
+    pub registration: Registration,
     /// Clients that the operator registers.
     pub operator_clients: Vec<Client>,
     /// Issuers of workload identities.
@@ -87,6 +91,15 @@ pub struct Clients {
     pub documents: DocumentTrust,
 }
 
+/// Which clients register by themselves.
+#[derive(Debug)]
+pub struct Registration {
+    /// Who may.
+    pub mode: RegistrationMode,
+    /// How often one address may.
+    pub rate: RegistrationRate,
+}
+
 /// Addresses to listen on.
 #[derive(Debug)]
 pub struct Listen {
@@ -96,6 +109,8 @@ pub struct Listen {
     pub private: SocketAddr,
     /// Threads that serve clients; one per core when absent.
     pub threads: Option<NonZeroUsize>,
+    /// Proxies whose `X-Forwarded-For` is believed; none when empty.
+    pub trusted_proxies: Vec<Network>,
 }
 
 /// The database and how long to go on without it.

@@ -4,6 +4,7 @@ mod account_facts;
 mod assertions;
 mod authorization;
 mod background;
+mod client_address;
 mod clients;
 mod disabled;
 mod possession;
@@ -23,6 +24,7 @@ use sea_orm::DatabaseConnection;
 use telemetry::{Metrics, MetricsError, system_clock};
 use tokio::task::JoinSet;
 
+use self::client_address::Proxies;
 use crate::{
     cli::CliError,
     config::Config,
@@ -213,7 +215,11 @@ pub async fn start(config: Config) -> Result<Running, StartError> {
     };
     tasks.spawn(private.serve(private::routes(metrics, readiness)));
     background::spawn(&mut tasks, &oauth, mapping, remote_keys, &clock);
-    let public = listeners.serve(&routing::Routing::new(gateway, oauth.router()))?;
+    let public = listeners.serve(&routing::Routing::new(
+        gateway,
+        oauth.router(),
+        Proxies::new(&config.listen.trusted_proxies),
+    ))?;
     Ok(Running { public_addr, private_addr, public, tasks, audit: Some(audit) })
 }
 

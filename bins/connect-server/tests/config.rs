@@ -1,6 +1,7 @@
 //! The configuration: what it refuses, in the words an operator reads.
 
 use connect_server::config::{Config, PREFIX};
+use oauth_server::RegistrationMode;
 use settings::{Document, KeyReference};
 
 const GOOD: &str = r#"
@@ -302,5 +303,40 @@ fn rules_that_mean_too_much_are_refused() {
         assert!(WORKLOADS.contains(from), "{from}");
         let problems = read(&format!("{GOOD}{}", WORKLOADS.replace(from, to)), &[]).map(drop).unwrap_err();
         assert!(problems.contains(expected), "{to}: {problems}");
+    }
+}
+
+#[test]
+fn registration_and_trusted_proxies_are_read() {
+    let config = read(GOOD, &[]).unwrap();
+    assert!(matches!(config.registration.mode, RegistrationMode::Open));
+    assert!(config.listen.trusted_proxies.is_empty(), "nobody is believed by default");
+    let text = format!(
+        "{GOOD}[listen]\ntrusted_proxies = [\"10.0.0.0/8\", \"fd00::/8\"]\n[registration]\nmode = \"allow-list\"\n\
+         allowed_hosts = \"claude.ai, localhost\"\nper_address = {{ per_hour = 6, burst = 2 }}\n"
+    );
+    let config = read(&text, &[]).unwrap();
+    assert!(matches!(&config.registration.mode, RegistrationMode::AllowList(hosts) if !hosts.is_empty()));
+    assert_eq!((config.registration.rate.per_hour.get(), config.registration.rate.burst.get()), (6, 2));
+    assert_eq!(config.listen.trusted_proxies.len(), 2);
+}
+
+/// SEC-39, SEC-48: an unknown mode, a list without effect, a host that is none, no quota, a proxy with bits behind its prefix -> not started
+#[test]
+fn registration_that_cannot_be_meant_is_refused() {
+    let cases = [
+        ("[registration]\nmode = \"closed\"", "registration.mode: found \"closed\""),
+        (
+            "[registration]\nallowed_hosts = \"claude.ai\"",
+            "registration.allowed_hosts: found a list that has no effect",
+        ),
+        ("[registration]\nmode = \"allow-list\"\nallowed_hosts = \"*\"", "registration.allowed_hosts"),
+        ("[registration.per_address]\nper_hour = 0", "registration.per_address.per_hour: found \"0\""),
+        ("[listen]\ntrusted_proxies = [\"10.0.0.1/8\"]", "listen.trusted_proxies: found \"10.0.0.1/8\""),
+        ("[listen]\ntrusted_proxies = \"10.0.0.0/8\"", "listen.trusted_proxies"),
+    ];
+    for (setting, expected) in cases {
+        let problems = read(&format!("{GOOD}{setting}"), &[]).map(drop).unwrap_err();
+        assert!(problems.contains(expected), "expected {expected:?} in:\n{problems}");
     }
 }

@@ -56,12 +56,24 @@ impl RateLimit {
     }
 }
 
+impl RateLimit {
+    /// Allows `per_hour` calls an hour, evenly spread, and `burst` calls at once after a pause.
+    #[must_use]
+    pub fn per_hour(per_hour: NonZeroU32, burst: NonZeroU32) -> Self {
+        Self::with_quota(Quota::per_hour(per_hour), burst, DefaultClock::default())
+    }
+}
+
 impl<C: Clock + Clone> RateLimit<C> {
     /// The same with another clock.
     #[must_use]
     pub fn with_clock(per_minute: NonZeroU32, burst: NonZeroU32, clock: C) -> Self {
+        Self::with_quota(Quota::per_minute(per_minute), burst, clock)
+    }
+
+    fn with_quota(quota: Quota, burst: NonZeroU32, clock: C) -> Self {
         let burst = NonZeroU32::new(MAX_BURST).map_or(burst, |max| burst.min(max));
-        let quota = Quota::per_minute(per_minute).allow_burst(burst);
+        let quota = quota.allow_burst(burst);
         Self { limiter: RateLimiter::direct_with_clock(quota, clock.clone()), clock, quota }
     }
 

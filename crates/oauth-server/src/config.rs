@@ -8,6 +8,7 @@ use crate::{
     assertions::{self, AssertionProblem, IdentityAssertionIssuer, WorkloadIssuer},
     client_documents::DocumentTrust,
     pages::Brand,
+    register::{RegistrationMode, RegistrationRate},
     replay::ReplayWindow,
     store::Client,
 };
@@ -87,6 +88,10 @@ pub struct OAuthConfig {
     pub workload_issuers: Vec<WorkloadIssuer>,
     /// Identity providers that let clients in for people; none by default.
     pub identity_assertion_issuers: Vec<IdentityAssertionIssuer>,
+    /// Who may register a client by themselves; anybody by default.
+    pub registration: RegistrationMode,
+    /// How often one address may register, in this process.
+    pub registration_rate: RegistrationRate,
     /// Clients that the operator configured; none by default. They are never written to the store.
     pub clients: Vec<Client>,
     /// Whether a DPoP proof must carry a nonce of this server (RFC 9449 §8); not by default. One that it carries must be
@@ -140,6 +145,8 @@ impl OAuthConfig {
             machine_tokens_per_minute: MACHINE_TOKENS_PER_MINUTE,
             workload_issuers: Vec::new(),
             identity_assertion_issuers: Vec::new(),
+            registration: RegistrationMode::default(),
+            registration_rate: RegistrationRate::default(),
             clients: Vec::new(),
             dpop_nonce_required: false,
             brand: Brand::default(),

@@ -92,7 +92,7 @@ pub(crate) async fn cors(request: Request, next: Next) -> Response {
 
 fn allow_preflight(headers: &mut HeaderMap) {
     for (name, value) in [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE"),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, dpop, mcp-protocol-version"),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ] {

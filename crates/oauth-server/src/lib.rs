@@ -8,6 +8,7 @@
 //! | `/.well-known/oauth-authorization-server`, `/.well-known/openid-configuration` | RFC 8414 metadata |
 //! | `/.well-known/jwks.json`, `/auth/.well-known/jwks.json` | the keys that verify access tokens |
 //! | `/register`, `/auth/register` | dynamic registration (RFC 7591) |
+//! | `/register/<client_id>` | a client reads, changes and deletes its registration (RFC 7592) |
 //! | `/authorize`, `/connect/authorize` | authorization code with PKCE S256 and `resource` (RFC 8707) |
 //! | `/par` | pushed authorization requests (RFC 9126) |
 //! | `/consent`, `/sign-in`, `/callback/<source>` | the pages on the way to a code |
@@ -169,6 +170,7 @@ pub use keys::{KeyError, KeyRing};
 pub use operator_clients::{OperatorClient, OperatorClientProblem, random_identifier, random_secret};
 pub use pages::{Brand, BrandError};
 pub use random::{Digest, Randomness, RandomnessUnavailable, SystemRandomness};
+pub use register::{RegistrationMode, RegistrationRate};
 pub use replay::{ReplayWindow, ReplayWindowTooLong};
 pub use revocation_view::{RevocationView, RevocationsTooOld};
 pub use server::{OAuthServer, Parts, StartError};

@@ -14,6 +14,7 @@ use crate::{
     assertions::IDENTITY_ASSERTION_PROFILE,
     client_documents::DocumentTrust,
     config::{DeviceClients, OAuthConfig, SigningAlgorithm},
+    register::RegistrationMode,
     server::Server,
     store::{GrantType, PRIVATE_KEY_JWT},
 };
@@ -59,6 +60,9 @@ fn common(config: &OAuthConfig) -> Map<String, Value> {
     let confidential = ["client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT];
     let authentication = json!([&["none"], &confidential[..]].concat());
     let mut optional = Map::new();
+    if !matches!(config.registration, RegistrationMode::Off) {
+        optional.insert("registration_endpoint".to_owned(), config.url_of("/register").into());
+    }
     if config.device_clients != DeviceClients::Off {
         optional.insert(
             "device_authorization_endpoint".to_owned(),
@@ -74,7 +78,6 @@ fn common(config: &OAuthConfig) -> Map<String, Value> {
         ("issuer", json!(config.public_url)),
         ("authorization_endpoint", json!(config.url_of("/authorize"))),
         ("token_endpoint", json!(config.url_of("/token"))),
-        ("registration_endpoint", json!(config.url_of("/register"))),
         ("revocation_endpoint", json!(config.url_of("/revoke"))),
         ("introspection_endpoint", json!(config.url_of("/introspect"))),
         ("jwks_uri", json!(config.url_of("/.well-known/jwks.json"))),

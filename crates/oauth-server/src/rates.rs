@@ -1,7 +1,7 @@
 //! How often each of any number of names may do something, in a fixed amount of memory.
 
 use std::{
-    hash::{BuildHasher as _, RandomState},
+    hash::{BuildHasher as _, Hash, RandomState},
     num::NonZeroU32,
 };
 
@@ -19,12 +19,16 @@ pub(crate) struct RateByName {
 impl RateByName {
     /// Allows each name so much a minute, and so much at once.
     pub(crate) fn new(per_minute: NonZeroU32, burst: NonZeroU32) -> Self {
-        let limits = (0..LIMITS).map(|_| RateLimit::new(per_minute, burst)).collect();
-        Self { limits, hasher: RandomState::new() }
+        Self::of(|| RateLimit::new(per_minute, burst))
+    }
+
+    /// Gives each name a limit like this.
+    pub(crate) fn of(limit: impl Fn() -> RateLimit) -> Self {
+        Self { limits: (0..LIMITS).map(|_| limit()).collect(), hasher: RandomState::new() }
     }
 
     /// Counts something that `name` does, if it may be done now.
-    pub(crate) fn check(&self, name: &str) -> Result<(), Limited> {
+    pub(crate) fn check(&self, name: &(impl Hash + ?Sized)) -> Result<(), Limited> {
         let index = self.hasher.hash_one(name) % LIMITS as u64;
         let limit = usize::try_from(index).ok().and_then(|index| self.limits.get(index));
         limit.map_or(Ok(()), RateLimit::check)

@@ -43,7 +43,7 @@ use crate::{
     portal, pushed,
     random::{Randomness, RandomnessUnavailable},
     rates::RateByName,
-    register,
+    register::{self, Admission},
     revocation_view::RevocationView,
     revoke,
     seal::{SealError, Sealing},
@@ -184,6 +184,8 @@ pub(crate) struct Server {
     /// Questions about tokens, by client.
     pub(crate) introspections: RateByName,
     pub(crate) device_attempts: device::Attempts,
+    /// Who may register.
+    pub(crate) admission: Admission,
     /// Reads the keys that clients publish.
     pub(crate) client_keys: Box<dyn ClientKeysSource>,
     pub(crate) account_facts: Option<Arc<dyn AccountFacts>>,
@@ -221,6 +223,7 @@ impl OAuthServer {
         let assertions = Assertions::new(&config)?;
         let machine_tokens = by_client(config.machine_tokens_per_minute);
         let introspections = by_client(config.introspections_per_minute);
+        let admission = Admission::new(&config.registration, config.registration_rate);
         let client_keys = Box::new(PublishedKeys::new(Arc::clone(&fetch), Arc::clone(&clock)));
         let client_documents = ClientDocuments::new(&config, fetch, Arc::clone(&store), Arc::clone(&clock));
         Ok(Self(Arc::new(Server {
@@ -244,6 +247,7 @@ impl OAuthServer {
             portal_tokens: RateByName::new(portal::TOKENS_PER_MINUTE, portal::TOKENS_PER_MINUTE),
             introspections,
             device_attempts: device::Attempts::new(),
+            admission,
             client_keys,
             account_facts,
         })))
@@ -259,6 +263,10 @@ impl OAuthServer {
             .route("/auth/.well-known/jwks.json", get(metadata::jwks))
             .route("/register", post(register::register))
             .route("/auth/register", post(register::register))
+            .route(
+                "/register/{client_id}",
+                get(register::show).put(register::change).delete(register::delete),
+            )
             .route("/device_authorization", post(device::authorize))
             .route("/auth/device_authorization", post(device::authorize))
             .route("/token", post(exchange::token))

@@ -177,6 +177,7 @@ impl ClientDescription {
                 require_pushed_authorization_requests: self.require_pushed_authorization_requests,
                 dpop_bound_access_tokens: self.dpop_bound_access_tokens,
                 token_endpoint_auth_signing_alg: self.signing_alg.clone(),
+                ..ClientSettings::default()
             },
         })
     }

@@ -1,6 +1,7 @@
 //! From a document to the configuration.
 
 mod clients;
+mod registration;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -15,8 +16,8 @@ use settings::{KeyReference, Section, Span};
 
 use super::{
     Algorithm, Brand, CLIENTS_PREFIX, Config, Database, DatabaseUrl, Device, DeviceClients, IdentityProvider,
-    Keys, Listen, Log, Origin, Portal, PublicUrl, RsaBits, Service, ServicePath, Sessions, Slug, StaticUser,
-    Tokens, TrustedIssuer, UpstreamUrl, WorkloadIssuer,
+    Keys, Listen, Log, Network, Origin, Portal, PublicUrl, RsaBits, Service, ServicePath, Sessions, Slug,
+    StaticUser, Tokens, TrustedIssuer, UpstreamUrl, WorkloadIssuer,
     assertions::{rules_name_services, workload_issuer},
     operator_clients::client,
     values,
@@ -39,6 +40,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
     let identity_providers = all(root.sections("identity_provider"), identity_provider);
     let static_users = all(root.sections("static_user"), static_user);
     let trusted_issuers = all(root.sections("trusted_issuer"), trusted_issuer);
+    let registration = registration::registration(root.section("registration"));
     let operator_clients = all(root.sections("client"), client);
     let workload_issuers = all(root.sections("workload_issuer"), workload_issuer);
     let services = all(root.sections("service"), service);
@@ -82,6 +84,7 @@ pub(super) fn config(root: &mut Section<'_>) -> Option<Config> {
         identity_providers: identity_providers?,
         static_users: static_users?,
         trusted_issuers: trusted_issuers?,
+        registration: registration?,
         operator_clients: operator_clients?,
         workload_issuers: workload_issuers?,
         services: services?,
@@ -213,7 +216,8 @@ fn listen(mut section: Section<'_>) -> Option<Listen> {
     let public = section.or("public", address, SocketAddr::from(([127, 0, 0, 1], 8080)));
     let private = section.or("private", address, SocketAddr::from(([127, 0, 0, 1], 8081)));
     let threads = section.optional("threads", "a whole number of at least 1");
-    Some(Listen { public: public?, private: private?, threads })
+    let trusted_proxies = section.list("trusted_proxies", Network::EXPECTED);
+    Some(Listen { public: public?, private: private?, threads, trusted_proxies })
 }
 
 /// Below this, a single slow read would stop every call.

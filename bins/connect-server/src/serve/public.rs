@@ -118,13 +118,13 @@ async fn accept(socket: Socket, routing: &Routing, mut stopped: watch::Receiver<
             accepted = accept_one(&listener, &slots) => accepted,
             _ = stopped.wait_for(|stopped| *stopped) => break,
         };
-        let Ok((stream, slot)) = accepted else {
+        let Ok((stream, peer, slot)) = accepted else {
             tokio::time::sleep(BREATH).await;
             continue;
         };
         // A connection without it still works, only slower.
         let _ = stream.set_nodelay(true);
-        let connection = settings.serve_connection(PublicStream::new(stream), worker.clone());
+        let connection = settings.serve_connection(PublicStream::new(stream), worker.connection(peer));
         let connection = graceful.watch(connection);
         tokio::task::spawn_local(async move {
             // A client that breaks off is nobody's error.
@@ -141,10 +141,10 @@ async fn accept(socket: Socket, routing: &Routing, mut stopped: watch::Receiver<
 async fn accept_one(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    Ok((stream, slot))
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, slot))
 }
 
 #[cfg(test)]

@@ -102,6 +102,8 @@ fn oauth_config(config: &Config, clock: &Clock) -> Result<OAuthConfig, StartErro
     oauth.identity_assertion_issuers = assertions::identities(config, clock)?;
     oauth.device_lifetime = config.device.lifetime;
     oauth.client_documents = config.clients.documents.clone();
+    oauth.registration = config.registration.mode.clone();
+    oauth.registration_rate = config.registration.rate;
     oauth.portal_lifetime = config.portal.lifetime;
     oauth.dpop_nonce_required = config.tokens.dpop_nonce_required;
     oauth.brand = brand(&config.brand)?;

@@ -2,7 +2,6 @@
 
 use std::{
     hash::{BuildHasher as _, RandomState},
-    net::IpAddr,
     num::NonZeroU32,
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime},
@@ -79,7 +78,7 @@ impl Attempts {
     }
 
     fn of(&self, limits: &[RateLimit], address: Option<ClientAddress>) -> Result<(), Limited> {
-        let index = self.hasher.hash_one(address.map(|address| network(address.0))) % LIMITS as u64;
+        let index = self.hasher.hash_one(address.map(ClientAddress::network)) % LIMITS as u64;
         let limit = usize::try_from(index).ok().and_then(|index| limits.get(index));
         limit.map_or(Ok(()), RateLimit::check)
     }
@@ -88,14 +87,6 @@ impl Attempts {
 fn limit((burst, per_minute): (u32, u32)) -> RateLimit {
     let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
     RateLimit::new(number(per_minute), number(burst))
-}
-
-/// Who has one IPv6 address has the whole /64.
-fn network(address: IpAddr) -> u128 {
-    match address.to_canonical() {
-        IpAddr::V4(address) => u128::from(u32::from(address)),
-        IpAddr::V6(address) => u128::from(address) & !u128::from(u64::MAX),
-    }
 }
 
 #[cfg(test)]

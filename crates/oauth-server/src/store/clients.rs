@@ -224,6 +224,10 @@ pub struct ClientSettings {
     pub require_pushed_authorization_requests: bool,
     /// Whether its tokens must be bound to a key (RFC 9449 §5.2).
     pub dpop_bound_access_tokens: bool,
+    /// What it said it is when it registered, `web` or `native`.
+    pub application_type: Option<String>,
+    /// The scopes that it said it may ask for when it registered. They bind nobody.
+    pub registered_scope: Option<String>,
     /// The one algorithm of its assertions (RFC 7591 §2); any that this server takes if it is `None`.
     pub token_endpoint_auth_signing_alg: Option<String>,
 }

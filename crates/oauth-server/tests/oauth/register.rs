@@ -18,6 +18,9 @@ async fn the_least_a_client_says_makes_it_a_public_client() {
     let body = body.as_object_mut().unwrap();
     assert_eq!(body.remove("client_id").unwrap().as_str().unwrap().len(), 22);
     assert!(body.remove("client_id_issued_at").unwrap().is_u64());
+    assert_eq!(body.remove("registration_access_token").unwrap().as_str().unwrap().len(), 43);
+    let uri = body.remove("registration_client_uri").unwrap();
+    assert!(uri.as_str().unwrap().starts_with("http://localhost:8080/register/"));
     let expected = json!({
         "redirect_uris": [REDIRECT],
         "token_endpoint_auth_method": "none",

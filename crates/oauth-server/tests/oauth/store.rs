@@ -71,6 +71,8 @@ fn client(id: &str) -> Client {
             refresh_replay: Some(oauth_server::ReplayWindow::MAX),
             require_pushed_authorization_requests: true,
             dpop_bound_access_tokens: true,
+            application_type: Some("native".into()),
+            registered_scope: Some("a b".into()),
             token_endpoint_auth_signing_alg: Some("ES256".into()),
         },
         registered_at: now(),
