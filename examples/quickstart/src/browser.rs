@@ -13,6 +13,9 @@ use crate::forms::{Form, forms};
 /// Hops and pages that a sign-in may take.
 const LONGEST_WALK: usize = 20;
 
+/// The buttons that agree: ours, and that of django-oauth-toolkit.
+const AGREE: [(&str, &str); 2] = [("decision", "allow"), ("allow", "Authorize")];
+
 /// A browser with its cookies.
 #[derive(Debug)]
 pub struct Browser {
@@ -122,6 +125,27 @@ impl Browser {
         let form = forms.iter().find(|form| form.has_button(button.0, button.1));
         let form = form.ok_or_else(|| BrowserError::stopped(page))?;
         let answer = self.submit(page, form, &[], Some(button)).await?;
+        self.arrive(answer, target).await
+    }
+
+    /// Fills in the first form of a page, sends it by none of its named buttons, and stops at the redirect to `target`,
+    /// whose URL it gives.
+    ///
+    /// # Errors
+    /// When the page has no form, or sending it leads elsewhere.
+    pub async fn fill(
+        &mut self,
+        page: &Page,
+        fields: &[(&str, &str)],
+        target: &str,
+    ) -> Result<Url, BrowserError> {
+        let forms = forms(&page.html);
+        let form = forms.first().ok_or_else(|| BrowserError::stopped(page))?;
+        let answer = self.submit(page, form, fields, None).await?;
+        self.arrive(answer, target).await
+    }
+
+    async fn arrive(&mut self, answer: Response, target: &str) -> Result<Url, BrowserError> {
         match self.follow(answer, target).await? {
             Followed::Arrived(url) => Ok(url),
             Followed::Page(page) => Err(BrowserError::stopped(&page)),
@@ -142,7 +166,7 @@ impl Browser {
         else {
             return Err(BrowserError::stopped(page));
         };
-        let button = form.has_button("decision", "allow").then_some(("decision", "allow"));
+        let button = AGREE.into_iter().find(|(name, value)| form.has_button(name, value));
         let credentials = [("username", username), ("login", username), ("password", password)];
         self.submit(page, form, &credentials, button).await
     }

@@ -55,7 +55,12 @@ pub(crate) fn forms(html: &str) -> Vec<Form> {
                         forms.push(Form { action: attribute("action"), ..Form::default() });
                         open = true;
                     }
-                    (b"input", Some(form)) if !attribute("name").is_empty() => form.fields.push(pair()),
+                    (b"input", Some(form)) if !attribute("name").is_empty() => {
+                        match attribute("type").as_str() {
+                            "submit" => form.buttons.push(pair()),
+                            _ => form.fields.push(pair()),
+                        }
+                    }
                     (b"button", Some(form)) if !attribute("name").is_empty() => form.buttons.push(pair()),
                     _ => {}
                 }
@@ -74,11 +79,12 @@ mod tests {
     #[test]
     fn a_form_is_read_as_a_browser_reads_it() {
         let html = r#"<form action="/a?x=1&amp;y=2" method=post><input type=hidden name=csrf value="&quot;1&quot;">
-            <input name="user"><button name="decision" value="allow">Go</button></form><input name="outside">"#;
+            <input name="user"><button name="decision" value="allow">Go</button>
+            <input type="submit" name="skip" value="Not now"></form><input name="outside">"#;
         let expected = Form {
             action: "/a?x=1&y=2".into(),
             fields: vec![("csrf".into(), "\"1\"".into()), ("user".into(), String::new())],
-            buttons: vec![("decision".into(), "allow".into())],
+            buttons: vec![("decision".into(), "allow".into()), ("skip".into(), "Not now".into())],
         };
         assert_eq!(forms(html), [expected]);
     }
