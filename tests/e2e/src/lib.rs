@@ -5,9 +5,11 @@
 mod lone;
 mod node;
 mod program;
+mod python;
 mod system;
 
 pub use lone::Lone;
 pub use node::{IdentityProvider, node_script};
 pub use program::{Program, binary};
+pub use python::DjangoProvider;
 pub use system::{Change, Options, System, free_port, merge};

@@ -8,7 +8,7 @@ use std::{
 use reqwest::{Client, Method, Response};
 use serde_json::{Value, json};
 
-use crate::Program;
+use crate::{Program, merge};
 
 /// A script of `tests/e2e/node`, to be run by the Node.js that `cargo xtask setup` installed.
 ///
@@ -57,6 +57,15 @@ impl IdentityProvider {
         Self { issuer: Self::issuer_on(port), program: None, settings }
     }
 
+    /// Makes it as strict as it can be: tokens are signed with this algorithm only, refresh tokens work once, and a logout is
+    /// told to `logout`.
+    #[must_use]
+    pub fn strict(mut self, algorithm: &str, logout: &str) -> Self {
+        let strict = json!({ "algorithm": algorithm, "backchannel_logout_uri": logout });
+        merge(&mut self.settings, json!({ "strict": strict }));
+        self
+    }
+
     /// Starts it. Nobody is signed in, and no code that it gave before is known.
     ///
     /// # Panics
@@ -78,6 +87,23 @@ impl IdentityProvider {
     pub async fn requests(&self) -> Vec<String> {
         let answer = self.control(Method::GET, "requests").await;
         answer.json().await.unwrap_or_else(|error| panic!("the provider's requests are unreadable: {error}"))
+    }
+
+    /// What the answers to its logout tokens were.
+    ///
+    /// # Panics
+    /// When it is not running.
+    pub async fn logouts(&self) -> Vec<String> {
+        let answer = self.control(Method::GET, "logouts").await;
+        answer.json().await.unwrap_or_else(|error| panic!("the provider's logouts are unreadable: {error}"))
+    }
+
+    /// Lets a person in no more, until it is started again.
+    ///
+    /// # Panics
+    /// When it is not running.
+    pub async fn disable(&self, subject: &str) {
+        self.control(Method::PUT, &format!("disabled/{subject}")).await;
     }
 
     /// Whether it answers everything with status 503.

@@ -10,6 +10,10 @@
 mod attempt;
 #[path = "idp/callbacks.rs"]
 mod callbacks;
+#[path = "idp/django.rs"]
+mod django;
+#[path = "idp/home_realm.rs"]
+mod home_realm;
 #[path = "idp/outages.rs"]
 mod outages;
 #[path = "idp/people.rs"]
@@ -18,3 +22,5 @@ mod people;
 mod refusals;
 #[path = "idp/setting.rs"]
 mod setting;
+#[path = "idp/strict.rs"]
+mod strict;

@@ -1,6 +1,6 @@
 //! One authorization, step by step.
 
-use e2e::System;
+use e2e::{IdentityProvider, System};
 use quickstart::{Browser, BrowserError};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -46,7 +46,7 @@ impl Attempt {
     }
 
     /// Consents and signs in at the provider. Gives the callback that the provider sends the browser to, not opened yet.
-    pub(crate) async fn up_to_callback(&mut self, setting: &Setting, subject: &str) -> Url {
+    pub(crate) async fn up_to_callback<P>(&mut self, setting: &Setting<P>, subject: &str) -> Url {
         let callback = format!("{}/callback/idp", setting.system.public_url);
         let start = self.start.clone();
         self.browser.sign_in(&start, &callback, subject, PASSWORD).await.unwrap()
@@ -57,21 +57,34 @@ impl Attempt {
         self.browser.sign_in(url, REDIRECT, subject, PASSWORD).await
     }
 
+    /// Signs out at the provider.
+    pub(crate) async fn sign_out(&mut self, provider: &IdentityProvider) {
+        let end: Url = format!("{}/session/end", provider.issuer).parse().unwrap();
+        let page = self.browser.open(&end).await.unwrap();
+        let ended = format!("{end}/success");
+        self.browser.press(&page, ("logout", "yes"), &ended).await.unwrap();
+    }
+
     /// Checks that the client was given an error with its `state` and our `iss` (RFC 9207).
-    pub(crate) fn assert_error(&self, setting: &Setting, arrived: &Url, code: &str) {
+    pub(crate) fn assert_error<P>(&self, setting: &Setting<P>, arrived: &Url, code: &str) {
         let shown: Vec<_> = arrived.query_pairs().filter(|(name, _)| name != "error_description").collect();
         let expected = [("error", code), ("state", self.state), ("iss", setting.system.public_url.as_str())];
         assert_eq!(shown, expected.map(|(name, value)| (name.into(), value.into())), "{arrived}");
     }
 
     /// Checks that the client was given a code, and that it is worth tokens.
-    pub(crate) async fn assert_code(&self, setting: &Setting, arrived: &Url) {
+    pub(crate) async fn assert_code<P>(&self, setting: &Setting<P>, arrived: &Url) {
+        self.redeem(&setting.system, arrived).await;
+    }
+
+    /// The tokens that the client was given a code for, with its `state` and our `iss`.
+    pub(crate) async fn redeem(&self, system: &System, arrived: &Url) -> Value {
         let parameters: Vec<_> = arrived.query_pairs().collect();
         let [(code_name, code), (state_name, state), (iss_name, iss)] = parameters.as_slice() else {
             panic!("{arrived}");
         };
         assert_eq!((code_name.as_ref(), state_name.as_ref(), iss_name.as_ref()), ("code", "state", "iss"));
-        assert_eq!((state.as_ref(), iss.as_ref()), (self.state, setting.system.public_url.as_str()));
+        assert_eq!((state.as_ref(), iss.as_ref()), (self.state, system.public_url.as_str()));
         let form = [
             ("grant_type", "authorization_code"),
             ("code", code),
@@ -79,10 +92,43 @@ impl Attempt {
             ("client_id", &self.client_id),
             ("code_verifier", VERIFIER),
         ];
-        let token = format!("{}/token", setting.system.public_url);
-        let answer = reqwest::Client::new().post(token).form(&form).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK);
+        let (status, answer) = token(system, &form).await;
+        assert_eq!(status, StatusCode::OK, "{answer}");
+        answer
     }
+
+    /// Consents, signs in, and gives the tokens.
+    pub(crate) async fn tokens<P>(&mut self, setting: &Setting<P>, subject: &str) -> Value {
+        let start = self.start.clone();
+        let arrived = self.follow(&start, subject).await.unwrap();
+        self.redeem(&setting.system, &arrived).await
+    }
+
+    /// What the token endpoint says to the refresh token of `tokens`.
+    pub(crate) async fn refresh(&self, system: &System, tokens: &Value) -> (StatusCode, Value) {
+        let presented = tokens["refresh_token"].as_str().unwrap();
+        let form =
+            [("grant_type", "refresh_token"), ("refresh_token", presented), ("client_id", &self.client_id)];
+        token(system, &form).await
+    }
+}
+
+async fn token(system: &System, form: &[(&str, &str)]) -> (StatusCode, Value) {
+    let endpoint = format!("{}/token", system.public_url);
+    let answer = reqwest::Client::new().post(endpoint).form(form).send().await.unwrap();
+    (answer.status(), answer.json().await.unwrap())
+}
+
+/// What the gateway says to the access token of `tokens`.
+pub(crate) async fn call(system: &System, tokens: &Value) -> StatusCode {
+    let call = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": { "name": "auth_status", "arguments": {} },
+    });
+    let request = reqwest::Client::new().post(system.mcp_url()).json(&call);
+    let request = request.header("accept", "application/json, text/event-stream");
+    let answer = request.bearer_auth(tokens["access_token"].as_str().unwrap()).send().await.unwrap();
+    answer.status()
 }
 
 /// Opens a URL that must show an error page, and gives the URL of the page and its words.
