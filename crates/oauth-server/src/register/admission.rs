@@ -33,10 +33,10 @@ pub struct RegistrationRate {
 }
 
 impl Default for RegistrationRate {
-    /// 120 an hour, 20 at once: an office behind one address gets its clients, a flood does not.
+    /// 600 an hour, 60 at once: an office behind one address gets its clients, a flood does not.
     fn default() -> Self {
-        const PER_HOUR: NonZeroU32 = NonZeroU32::new(120).unwrap();
-        const BURST: NonZeroU32 = NonZeroU32::new(20).unwrap();
+        const PER_HOUR: NonZeroU32 = NonZeroU32::new(600).unwrap();
+        const BURST: NonZeroU32 = NonZeroU32::new(60).unwrap();
         Self { per_hour: PER_HOUR, burst: BURST }
     }
 }
