@@ -85,6 +85,7 @@ async fn grant(store: &SeaOrmStore, origin: &str, index: usize, now: SystemTime)
         scope: "platform".into(),
         code_challenge: CHALLENGE.into(),
         dpop_jkt: None,
+        nonce: None,
         client_fingerprint: None,
     };
     let interaction = Interaction {
@@ -127,6 +128,7 @@ async fn grant(store: &SeaOrmStore, origin: &str, index: usize, now: SystemTime)
         redirect_uri: Some(REDIRECT.into()),
         code_challenge: CHALLENGE.into(),
         dpop_jkt: None,
+        nonce: None,
         expires_at: now + HOUR,
         used_at: None,
     };

@@ -23,6 +23,7 @@ use crate::{
     error::Unavailable,
     identity::Identity,
     interaction::{PageError, see_other},
+    openid,
     pages::{AccountPage, Connection, Entry, NoticePage, Scope, Standing},
     params::Params,
     server::Server,
@@ -112,8 +113,8 @@ async fn clients_of(server: &Server, grants: &[Grant]) -> Result<BTreeMap<String
 fn connection<'a>(server: &'a Server, grant: &'a Grant, client: Option<&'a Client>) -> Connection<'a> {
     let resource = server.config.resources.iter().find(|resource| resource.uri == grant.resource);
     let words = |name: &'a str| {
-        let known = resource.and_then(|resource| resource.scopes.iter().find(|scope| scope.name == name));
-        Scope { name, description: known.and_then(|scope| scope.description.as_deref()) }
+        let known = resource.map_or(&[][..], |resource| &resource.scopes);
+        Scope { name, description: openid::words(known, name) }
     };
     Connection {
         id: &grant.id,

@@ -20,6 +20,7 @@ use crate::{
     http_layer::RequestId,
     interaction::{self, PageError, respond_to_client},
     metadata::OFFLINE_ACCESS,
+    openid::{self, OPENID},
     params::Params,
     pushed,
     random::Digest,
@@ -29,6 +30,7 @@ use crate::{
 
 const MAX_QUERY: usize = 8 * 1024;
 const MAX_STATE: usize = 2048;
+const MAX_NONCE: usize = 512;
 
 /// Why an authorization request goes no further.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +65,8 @@ pub(crate) enum RequestError {
     LongState,
     #[error("the client is not registered for the grant type authorization_code")]
     Unauthorized,
+    #[error("nonce is longer than 512 bytes")]
+    LongNonce,
     #[error("the request parameter is not supported")]
     RequestObject,
     #[error("only a request_uri of /par is supported")]
@@ -99,6 +103,7 @@ impl RequestError {
         match self {
             Self::Duplicate
             | Self::LongState
+            | Self::LongNonce
             | Self::NoResponseType
             | Self::NotPushed
             | Self::Thumbprint
@@ -217,6 +222,7 @@ pub(crate) fn accept(
         scope: granted_scope(params.value("scope"), resource)?,
         code_challenge,
         dpop_jkt: holder.map(|holder| holder.to_string()),
+        nonce: nonce(params)?,
     })
 }
 
@@ -282,6 +288,14 @@ fn check_form(client: &Client, params: &Params) -> Result<(), RequestError> {
     Ok(())
 }
 
+/// What the client wants to find in the ID token (OpenID Connect Core §3.1.2.1).
+fn nonce(params: &Params) -> Result<Option<String>, RequestError> {
+    match params.value("nonce") {
+        Some(nonce) if nonce.len() > MAX_NONCE => Err(RequestError::LongNonce),
+        nonce => Ok(nonce.map(str::to_owned)),
+    }
+}
+
 /// S256 only; an absent method would mean `plain` (RFC 7636 §4.3).
 fn code_challenge(params: &Params) -> Result<&str, RequestError> {
     let challenge = params.value("code_challenge").ok_or(RequestError::NoChallenge)?;
@@ -292,18 +306,28 @@ fn code_challenge(params: &Params) -> Result<&str, RequestError> {
     Digest::from_text(challenge).map(|_| challenge).ok_or(RequestError::Challenge)
 }
 
-/// The requested scopes that exist, in the resource's order; all of them when none is requested. A scope that was not
-/// registered may be asked for.
+/// The requested scopes that exist, in the resource's order; all of the resource's when none of its is requested, but
+/// perhaps those of this server. Who the person is, is told with `openid` only. A scope that was not registered may be
+/// asked for.
 pub(crate) fn granted_scope(requested: Option<&str>, resource: &Resource) -> Result<String, RequestError> {
     let requested: BTreeSet<&str> =
         requested.unwrap_or_default().split(' ').filter(|scope| !scope.is_empty()).collect();
     let names = resource.scopes.iter().map(|scope| scope.name.as_str());
-    let granted: Vec<&str> = if requested.iter().all(|scope| *scope == OFFLINE_ACCESS) {
+    let of_server =
+        |scope: &str| scope == OFFLINE_ACCESS || openid::SCOPES.iter().any(|(name, _)| *name == scope);
+    let mut granted: Vec<&str> = if requested.iter().all(|scope| of_server(scope)) {
         names.collect()
     } else {
         names.filter(|name| requested.contains(name)).collect()
     };
-    if granted.is_empty() { Err(RequestError::Scope) } else { Ok(granted.join(" ")) }
+    if granted.is_empty() {
+        return Err(RequestError::Scope);
+    }
+    if requested.contains(OPENID) {
+        let ours = openid::SCOPES.iter().map(|(name, _)| *name).filter(|name| requested.contains(name));
+        granted.extend(ours.filter(|name| resource.scopes.iter().all(|scope| scope.name != *name)));
+    }
+    Ok(granted.join(" "))
 }
 
 #[cfg(test)]
@@ -321,8 +345,10 @@ mod tests {
             (Some("offline_access"), Ok("read write")),
             (Some("read"), Ok("read")),
             (Some("write  read write"), Ok("read write")),
-            (Some("read offline_access openid"), Ok("read")),
-            (Some("openid"), Err(RequestError::Scope)),
+            (Some("read offline_access openid"), Ok("read openid")),
+            (Some("openid"), Ok("read write openid")),
+            (Some("email openid profile write"), Ok("write openid profile email")),
+            (Some("profile email"), Ok("read write")),
             (Some("READ"), Err(RequestError::Scope)),
             (Some("reading"), Err(RequestError::Scope)),
         ];

@@ -25,6 +25,11 @@ pub(crate) fn from_millis(millis: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
+/// The time of whole seconds since 1970, if there is such a time.
+pub(crate) fn from_seconds(seconds: u64) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
 /// `at` plus `by`, or `at` if there is no such time: what would last for ever is over at once.
 pub(crate) fn after(at: SystemTime, by: Duration) -> SystemTime {
     at.checked_add(by).unwrap_or(at)

@@ -19,6 +19,7 @@ use crate::{
     error::Unavailable,
     http_layer::RequestId,
     interaction::{Asked, Opened, PageError, resource, see_other},
+    openid,
     pages::{self, ConsentPage, Destination, DeviceConfirmPage, Form},
     params::Params,
     random::{Digest, secret},
@@ -104,13 +105,10 @@ fn ask_for_device(
     Ok(page.respond(StatusCode::OK))
 }
 
-/// The granted scopes of a resource, for the page.
-fn scopes<'a>(resource: &'a Resource, granted: &str) -> Vec<pages::Scope<'a>> {
-    let granted = |name: &str| granted.split(' ').any(|scope| scope == name);
-    let scopes = resource.scopes.iter().filter(|scope| granted(&scope.name));
-    scopes
-        .map(|scope| pages::Scope { name: &scope.name, description: scope.description.as_deref() })
-        .collect()
+/// What is granted, for the page.
+fn scopes<'a>(resource: &'a Resource, granted: &'a str) -> Vec<pages::Scope<'a>> {
+    let scope = |name: &'a str| pages::Scope { name, description: openid::words(&resource.scopes, name) };
+    granted.split(' ').map(scope).collect()
 }
 
 fn destination(to: &AllowedRedirect) -> Destination<'_> {

@@ -119,6 +119,7 @@ mod tests {
             client_fingerprint: None,
             code_challenge: String::new(),
             dpop_jkt: None,
+            nonce: None,
         })
     }
 

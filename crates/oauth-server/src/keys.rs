@@ -233,9 +233,19 @@ impl KeyRing {
 
     /// Signs claims as an access token.
     pub(crate) fn sign(&self, claims: &Map<String, Value>, now: SystemTime) -> Result<String, SigningFailed> {
+        self.sign_as(TOKEN_TYPE, claims, now)
+    }
+
+    /// Signs claims as a token of another type.
+    pub(crate) fn sign_as(
+        &self,
+        token_type: &str,
+        claims: &Map<String, Value>,
+        now: SystemTime,
+    ) -> Result<String, SigningFailed> {
         let snapshot = self.snapshot.load();
         let key = snapshot.current(now).ok_or(SigningFailed)?;
-        let header = json!({ "typ": TOKEN_TYPE, "alg": key.algorithm.as_str(), "kid": key.kid });
+        let header = json!({ "typ": token_type, "alg": key.algorithm.as_str(), "kid": key.kid });
         let claims = serde_json::to_vec(claims).map_err(|_| SigningFailed)?;
         let mut token = BASE64URL.encode(header.to_string());
         token.push('.');

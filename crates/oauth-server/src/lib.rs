@@ -14,6 +14,7 @@
 //! | `/consent`, `/sign-in`, `/callback/<source>` | the pages on the way to a code |
 //! | `/device_authorization`, `/auth/device_authorization`, `/device` | sign-in on another device (RFC 8628) |
 //! | `/account` | what is connected in a person's name, and a way to end it |
+//! | `/userinfo`, `/end_session` | OpenID Connect: who signed in; sign-out that a client asks for |
 //! | `/portal` | a token for a program that cannot sign a person in; off by default |
 //! | `/token`, `/auth/token` | codes and refresh tokens to RFC 9068 access tokens |
 //! | `/revoke`, `/auth/revoke` | RFC 7009 |
@@ -120,6 +121,7 @@ mod cookies;
 mod device;
 mod device_words;
 mod dpop;
+mod end_session;
 mod error;
 mod exchange;
 mod http_layer;
@@ -129,6 +131,7 @@ mod introspect;
 pub mod keys;
 mod logout;
 mod metadata;
+mod openid;
 mod operator_clients;
 mod pages;
 mod params;
@@ -150,6 +153,7 @@ mod session;
 mod sign_in;
 pub mod store;
 mod token;
+mod userinfo;
 
 pub use account_facts::{AccountFacts, Facts};
 pub use agreement::{disagreements, move_public_url};

@@ -14,6 +14,7 @@ use crate::{
     assertions::IDENTITY_ASSERTION_PROFILE,
     client_documents::DocumentTrust,
     config::{DeviceClients, OAuthConfig, SigningAlgorithm},
+    openid,
     register::RegistrationMode,
     server::Server,
     store::{GrantType, PRIVATE_KEY_JWT},
@@ -54,7 +55,8 @@ impl Documents {
 fn common(config: &OAuthConfig) -> Map<String, Value> {
     let scopes =
         config.resources.iter().flat_map(|resource| &resource.scopes).map(|scope| scope.name.as_str());
-    let scopes: BTreeSet<&str> = scopes.chain([OFFLINE_ACCESS]).collect();
+    let ours = openid::SCOPES.iter().map(|(name, _)| *name);
+    let scopes: BTreeSet<&str> = scopes.chain([OFFLINE_ACCESS]).chain(ours).collect();
     let resources: Vec<&str> = config.resources.iter().map(|resource| resource.uri.as_str()).collect();
     let documents = config.client_documents != DocumentTrust::Off;
     let confidential = ["client_secret_basic", "client_secret_post", PRIVATE_KEY_JWT];
@@ -80,8 +82,11 @@ fn common(config: &OAuthConfig) -> Map<String, Value> {
         ("token_endpoint", json!(config.url_of("/token"))),
         ("revocation_endpoint", json!(config.url_of("/revoke"))),
         ("introspection_endpoint", json!(config.url_of("/introspect"))),
+        ("userinfo_endpoint", json!(config.url_of("/userinfo"))),
+        ("end_session_endpoint", json!(config.url_of("/end_session"))),
         ("jwks_uri", json!(config.url_of("/.well-known/jwks.json"))),
         ("scopes_supported", json!(scopes)),
+        ("claims_supported", json!(openid::CLAIMS)),
         ("response_types_supported", json!(["code"])),
         ("response_modes_supported", json!(["query"])),
         ("grant_types_supported", json!(grant_types(config))),

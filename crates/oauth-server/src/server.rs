@@ -31,6 +31,7 @@ use crate::{
     config::{ConfigProblems, OAuthConfig},
     consent, device,
     dpop::DpopRules,
+    end_session,
     error::chain,
     exchange, http_layer,
     identity::IdentitySource,
@@ -50,6 +51,7 @@ use crate::{
     secret::ServerSecret,
     sign_in,
     store::{Store, StoreError},
+    userinfo,
 };
 
 /// How often revocations by other replicas are looked for.
@@ -277,6 +279,7 @@ impl OAuthServer {
             .route("/auth/revoke", post(revoke::revoke))
             .route("/introspect", post(introspect::introspect))
             .route("/auth/introspect", post(introspect::introspect))
+            .route("/userinfo", get(userinfo::userinfo).post(userinfo::userinfo))
             .layer(middleware::from_fn_with_state(Arc::clone(&self.0), http_layer::json_in_time))
             .layer(middleware::from_fn(http_layer::cors));
         let for_people = Router::new()
@@ -291,6 +294,7 @@ impl OAuthServer {
             .route("/account/sign-out", post(account::sign_out))
             .route("/portal", get(portal::show).post(portal::take))
             .route("/brand/logo", get(pages::logo))
+            .route("/end_session", get(end_session::ask).post(end_session::end))
             .route("/signed-out", get(account::signed_out))
             .layer(middleware::from_fn_with_state(Arc::clone(&self.0), http_layer::page_in_time));
         for_browser_clients

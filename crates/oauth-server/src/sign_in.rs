@@ -289,6 +289,7 @@ async fn issue_code(
         redirect_uri: request.redirect_uri_given.then(|| request.redirect_uri.clone()),
         code_challenge: request.code_challenge.clone(),
         dpop_jkt: request.dpop_jkt.clone(),
+        nonce: request.nonce.clone(),
         expires_at: after(now, server.config.code_lifetime),
         used_at: None,
     };

@@ -22,6 +22,8 @@ pub(crate) struct AccessToken {
     /// `DPoP` for a token that is bound to a key (RFC 9449 §5).
     pub(crate) token_type: &'static str,
     pub(crate) lifetime: Duration,
+    /// The ID token that goes with it.
+    pub(crate) id_token: Option<String>,
 }
 
 /// What the claims are made of.
@@ -62,7 +64,7 @@ pub(crate) fn issue(
     let lifetime = lifetime.min(left);
     let claims = claims(subject, &identifier(randomness)?, now, after(now, lifetime));
     let token_type = if subject.holder.is_some() { "DPoP" } else { "Bearer" };
-    Ok(AccessToken { token: keys.sign(&claims, now)?, token_type, lifetime })
+    Ok(AccessToken { token: keys.sign(&claims, now)?, token_type, lifetime, id_token: None })
 }
 
 /// RFC 9068 §2.2, and what the gateway needs to decide: which identity source vouched (`idp`), the tenant, the handle

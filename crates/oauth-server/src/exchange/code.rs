@@ -39,7 +39,7 @@ impl TokenRequest<'_> {
         if code.expires_at <= now || !self.is_in_force(&grant, now) {
             return Err(self.deny(Action::TokenIssue, party_of(&grant), CODE));
         }
-        let access = self.access_token(&grant, &grant.scope, now)?;
+        let access = self.tokens_of(&grant, &grant.scope, code.nonce.as_deref(), now)?;
         let refresh = if client.may(GrantType::RefreshToken) {
             Some(self.new_refresh_token(&grant, now)?)
         } else {

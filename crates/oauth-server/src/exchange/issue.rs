@@ -14,6 +14,7 @@ use crate::{
     device,
     error::{Unavailable, json_no_store},
     http_layer::RequestId,
+    openid,
     random::Digest,
     refresh_token,
     server::Server,
@@ -67,7 +68,19 @@ impl TokenRequest<'_> {
         scope: &str,
         now: SystemTime,
     ) -> Result<AccessToken, Unavailable> {
-        self.access_token_for(grant, scope, None, now)
+        self.tokens_of(grant, scope, None, now)
+    }
+
+    /// An access token, and the ID token with it if one was granted.
+    pub(super) fn tokens_of(
+        &self,
+        grant: &Grant,
+        scope: &str,
+        nonce: Option<&str>,
+        now: SystemTime,
+    ) -> Result<AccessToken, Unavailable> {
+        let id_token = openid::id_token(self.server, grant, scope, nonce, now)?;
+        Ok(AccessToken { id_token, ..self.access_token_for(grant, scope, None, now)? })
     }
 
     /// The same, or one for somebody else under the same grant. It is bound to the key that was proven, if one was.
@@ -184,6 +197,9 @@ pub(super) fn answer(access: &AccessToken, scope: &str, refresh: Option<&NewRefr
     });
     if let (Some(refresh), Some(members)) = (refresh, body.as_object_mut()) {
         members.insert(REFRESH_TOKEN.to_owned(), json!(refresh.plain.expose_secret()));
+    }
+    if let (Some(id_token), Some(members)) = (&access.id_token, body.as_object_mut()) {
+        members.insert("id_token".to_owned(), json!(id_token));
     }
     json_no_store(StatusCode::OK, &body)
 }

@@ -135,6 +135,7 @@ async fn hostile_names_stay_text() {
         let pages = [
             body_of(samples::consent(|page| page.client.name = Some(hostile))).await,
             body_of(samples::sign_in(Some(hostile), "", false)).await,
+            body_of(samples::end_session(Some(hostile))).await,
             body_of(samples::device_confirm(|page| page.client.name = Some(hostile))).await,
         ];
         for body in pages {

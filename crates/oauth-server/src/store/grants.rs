@@ -205,6 +205,8 @@ pub struct Code {
     pub code_challenge: String,
     /// The thumbprint of the key that must be proven to exchange it (RFC 9449 §10).
     pub dpop_jkt: Option<String>,
+    /// What the client wants to find in the ID token (OpenID Connect Core §3.1.2.1).
+    pub nonce: Option<String>,
     /// When it is worthless.
     pub expires_at: SystemTime,
     /// When it was used.

@@ -139,6 +139,9 @@ pub struct CodeRequest {
     pub scope: String,
     /// The S256 code challenge.
     pub code_challenge: String,
+    /// What the client wants to find in the ID token.
+    #[serde(default)]
+    pub nonce: Option<String>,
     /// The [`fingerprint`](super::Client::fingerprint) of the client that is asked for.
     #[serde(default)]
     pub client_fingerprint: Option<String>,

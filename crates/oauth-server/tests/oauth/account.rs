@@ -412,6 +412,7 @@ async fn keep(harness: &Harness, client: &str, id: &str) {
         redirect_uri: None,
         code_challenge: String::new(),
         dpop_jkt: None,
+        nonce: None,
         expires_at: now,
         used_at: None,
     };

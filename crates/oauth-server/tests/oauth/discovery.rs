@@ -20,9 +20,12 @@ async fn the_metadata_says_what_exists_and_nothing_else() {
         "revocation_endpoint": format!("{ORIGIN}/revoke"),
         "introspection_endpoint": format!("{ORIGIN}/introspect"),
         "jwks_uri": format!("{ORIGIN}/.well-known/jwks.json"),
-        "scopes_supported": ["offline_access", "platform", "platform:read"],
+        "scopes_supported": ["email", "offline_access", "openid", "platform", "platform:read", "profile"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
+        "userinfo_endpoint": format!("{ORIGIN}/userinfo"),
+        "end_session_endpoint": format!("{ORIGIN}/end_session"),
+        "claims_supported": ["iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "name", "email"],
         "device_authorization_endpoint": format!("{ORIGIN}/device_authorization"),
         "grant_types_supported": [
             "authorization_code",

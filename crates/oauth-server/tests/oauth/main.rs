@@ -18,6 +18,7 @@ mod hostile;
 mod introspect;
 mod logout;
 mod machines;
+mod openid;
 mod operator_clients;
 mod outage;
 mod portal;

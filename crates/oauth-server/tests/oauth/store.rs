@@ -94,6 +94,7 @@ fn interaction(id: &str) -> Interaction {
             resource: "https://r".into(),
             scope: "a b".into(),
             code_challenge: "challenge".into(),
+            nonce: Some("nonce".into()),
             client_fingerprint: Some("fingerprint".into()),
             dpop_jkt: None,
         }),
@@ -136,6 +137,7 @@ fn code(text: &str, grant_id: &str) -> Code {
         redirect_uri: Some("https://claude.ai/a".into()),
         code_challenge: "challenge".into(),
         dpop_jkt: Some("thumbprint of the code".into()),
+        nonce: Some("nonce".into()),
         expires_at: now() + MINUTE,
         used_at: None,
     }

@@ -217,6 +217,7 @@ async fn keep(store: &dyn Store, grant: &Grant) {
         redirect_uri: None,
         code_challenge: "challenge".into(),
         dpop_jkt: None,
+        nonce: None,
         expires_at: now() + MINUTE,
         used_at: None,
     };

@@ -57,6 +57,7 @@ pub(super) fn all() -> Vec<Sample> {
         sample("account-empty", ok, empty_account(), Forms::Own),
         sample("account-hostile", ok, hostile_account(), Forms::Own),
         sample("notice", ok, notice(), none),
+        sample("end-session", ok, end_session(Some("Claude Code")), leading),
         sample("portal", ok, portal(), Forms::Own),
         sample("token", ok, token(), none),
     ]
@@ -316,4 +317,8 @@ pub(super) fn token() -> Response {
         expires: now() + Duration::from_mins(15),
     }
     .respond(StatusCode::OK)
+}
+
+pub(super) fn end_session(client_name: Option<&str>) -> Response {
+    EndSessionPage { brand: &BRAND, person: "Ada Lovelace", client_name, form: FORM }.respond(StatusCode::OK)
 }

@@ -78,6 +78,8 @@ pub(super) mod code {
         pub(in crate::store) redirect_uri: Option<String>,
         pub(in crate::store) code_challenge: String,
         pub(in crate::store) dpop_jkt: Option<String>,
+        #[sea_orm(column_type = "Text", nullable)]
+        pub(in crate::store) nonce: Option<String>,
         pub(in crate::store) expires_at: i64,
         pub(in crate::store) used_at: Option<i64>,
     }
@@ -435,6 +437,7 @@ pub(super) fn code_row(code: &Code) -> code::Model {
         redirect_uri: code.redirect_uri.clone(),
         code_challenge: code.code_challenge.clone(),
         dpop_jkt: code.dpop_jkt.clone(),
+        nonce: code.nonce.clone(),
         expires_at: to_millis(code.expires_at),
         used_at: code.used_at.map(to_millis),
     }
@@ -447,6 +450,7 @@ fn code_of(row: code::Model) -> Result<Code, StoreError> {
         redirect_uri: row.redirect_uri,
         code_challenge: row.code_challenge,
         dpop_jkt: row.dpop_jkt,
+        nonce: row.nonce,
         expires_at: from_millis(row.expires_at),
         used_at: row.used_at.map(from_millis),
     })

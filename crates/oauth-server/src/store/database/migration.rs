@@ -5,6 +5,7 @@ mod client_keys;
 mod devices;
 mod documents;
 mod key_ring;
+mod nonces;
 mod people;
 mod purposes;
 mod pushed;
@@ -35,6 +36,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(registration::Registration),
         Box::new(pushed::Pushed),
         Box::new(asking::Asking),
+        Box::new(nonces::Nonces),
     ]
 }
 
