@@ -19,6 +19,7 @@ use crate::{
     identity::{IdentitySource, OidcUpstream},
     random::Digest,
     server::Server,
+    store::UsedAssertion,
 };
 
 /// The member of `events` that makes a token a logout token (section 2.4).
@@ -89,14 +90,13 @@ async fn end(
     let now = server.now();
     let token = verify(upstream, text, now).await?;
     let id = token.jwt_id().ok_or(LogoutError::Claims("has no jti"))?;
-    let key = Digest::of_parts(&["logout token", token.issuer(), id]);
-    let first = server.store.use_once(&key, token.expires_at(), now).await.map_err(Unavailable::from)?;
-    if !first {
-        return Err(LogoutError::Replayed);
-    }
-    let session = token.text_claim("sid");
-    let revoked = server.store.revoke_upstream(source, token.subject(), session, now).await;
-    let revoked = revoked.map_err(Unavailable::from)?;
+    let logout = UsedAssertion {
+        key: Digest::of_parts(&["logout token", token.issuer(), id]),
+        expires_at: token.expires_at(),
+    };
+    let (person, session) = ((source, token.subject()), token.text_claim("sid"));
+    let revoked = server.store.revoke_upstream(&logout, person, session, now).await;
+    let revoked = revoked.map_err(Unavailable::from)?.ok_or(LogoutError::Replayed)?;
     for grant in &revoked {
         server.revocations.insert(grant, now);
     }

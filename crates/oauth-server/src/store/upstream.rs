@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{StoreError, UsedAssertion};
 use crate::identity::Identity;
 
 /// Keeps the providers' refresh tokens, sealed.
@@ -37,14 +37,15 @@ pub trait UpstreamStore: Send + Sync + 'static {
     async fn abandon_upstream_check(&self, grant_id: &str) -> Result<(), StoreError>;
 
     /// Revokes every grant of this identity source in force at `now` and ends the browser sessions: those of a subject, or if
-    /// a session is named those of that session. Gives the identifiers of the grants.
+    /// a session is named those of that session and those of none. Gives the identifiers of the grants, or `None` when the
+    /// logout token was used before; what is not carried out has not used it up.
     async fn revoke_upstream(
         &self,
-        source: &str,
-        subject: &str,
+        logout: &UsedAssertion,
+        (source, subject): (&str, &str),
         session: Option<&str>,
         now: SystemTime,
-    ) -> Result<Vec<String>, StoreError>;
+    ) -> Result<Option<Vec<String>>, StoreError>;
 
     /// Deletes at most `batch` tokens whose grant is over at `now`. Gives how many.
     async fn prune_upstream_tokens(&self, now: SystemTime, batch: u64) -> Result<u64, StoreError>;

@@ -19,7 +19,7 @@ use oauth_server::{
         Client, ClientAuthentication, ClientKeys, ClientOrigin, ClientSettings, Code, CodeRequest,
         DeviceCode, DeviceState, Grant, GrantKind, GrantType, Interaction, MemoryStore, PreviousSecret,
         Purpose, RefreshToken, SecretMethod, SecretRecord, Stage, Store, StoreError, UpstreamCheck,
-        UpstreamToken,
+        UpstreamToken, UsedAssertion,
     },
 };
 use pg_fixture::PgCluster;
@@ -430,6 +430,11 @@ async fn devices(store: &dyn Store) {
     assert_eq!(store.prune_devices(late, 100).await.unwrap(), 1);
 }
 
+/// A logout token that was not used before.
+pub(crate) fn logout_token(number: u32) -> UsedAssertion {
+    UsedAssertion { key: digest(&format!("logout {number}")), expires_at: now() + 10 * MINUTE }
+}
+
 async fn upstream(store: &dyn Store) {
     issued(store, "u1").await;
     issued(store, "u2").await;
@@ -463,8 +468,13 @@ async fn upstream(store: &dyn Store) {
     assert_eq!(check("u1", later, later).await, UpstreamCheck::Ask(b"last".to_vec()));
     assert_eq!(store.code(&digest("u1")).await.unwrap().unwrap().1.identity, identity);
 
-    let revoke = async |source, subject, session| {
-        let mut revoked = store.revoke_upstream(source, subject, session, now()).await.unwrap();
+    let mut numbers = 0..;
+    let mut revoke = async |source, subject, session| {
+        let once = logout_token(numbers.next().unwrap());
+        let person = (source, subject);
+        let mut revoked = store.revoke_upstream(&once, person, session, now()).await.unwrap().unwrap();
+        let again = store.revoke_upstream(&once, person, session, now()).await.unwrap();
+        assert_eq!(again, None, "the same logout token");
         revoked.retain(|id| ["u1", "u2"].contains(&id.as_str()));
         revoked.sort();
         revoked

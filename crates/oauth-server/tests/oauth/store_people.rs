@@ -15,6 +15,7 @@ use pg_fixture::PgCluster;
 use secrecy::SecretString;
 use serde_json::json;
 
+use crate::store::logout_token;
 use crate::support::{database, sqlite};
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -134,11 +135,11 @@ async fn ended_upstream(store: &dyn Store) {
         left
     };
     let subject = identity("ada").subject;
-    store.revoke_upstream("other", &subject, None, now()).await.unwrap();
+    store.revoke_upstream(&logout_token(101), ("other", &subject), None, now()).await.unwrap();
     assert_eq!(left().await, ["v", "w", "x"]);
-    store.revoke_upstream("idp", &subject, Some("one"), now()).await.unwrap();
+    store.revoke_upstream(&logout_token(102), ("idp", &subject), Some("one"), now()).await.unwrap();
     assert_eq!(left().await, ["w", "x"]);
-    store.revoke_upstream("idp", &subject, None, now()).await.unwrap();
+    store.revoke_upstream(&logout_token(103), ("idp", &subject), None, now()).await.unwrap();
     assert_eq!(left().await, ["x"]);
     assert!(store.end_session(&digest("x"), &yes).await.unwrap());
 }

@@ -5,14 +5,14 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, QueryFilter,
-    sea_query::{Expr, Func},
+    sea_query::{Expr, ExprTrait as _, Func},
 };
 
-use super::{SeaOrmStore, delete_first, grants::grant, insert, sessions::session, to_json};
+use super::{SeaOrmStore, delete_first, grants::grant, insert, one_time::use_in, sessions::session, to_json};
 use crate::{
     clock::to_millis,
     identity::Identity,
-    store::{StoreError, UpstreamCheck, UpstreamStore, UpstreamToken},
+    store::{StoreError, UpstreamCheck, UpstreamStore, UpstreamToken, UsedAssertion},
 };
 
 pub(super) mod upstream_token {
@@ -120,11 +120,11 @@ impl UpstreamStore for SeaOrmStore {
 
     async fn revoke_upstream(
         &self,
-        source: &str,
-        subject: &str,
+        logout: &UsedAssertion,
+        (source, subject): (&str, &str),
         named: Option<&str>,
         now: SystemTime,
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Result<Option<Vec<String>>, StoreError> {
         let mut revoke = grant::Entity::update_many()
             .col_expr(grant::Column::RevokedAt, Expr::value(to_millis(now)))
             .filter(grant::Column::IdentitySource.eq(source))
@@ -135,14 +135,19 @@ impl UpstreamStore for SeaOrmStore {
             .filter(session::Column::IdentitySource.eq(source))
             .filter(session::Column::Subject.eq(subject));
         if let Some(named) = named {
-            revoke = revoke.filter(grant::Column::UpstreamSession.eq(named));
-            end = end.filter(session::Column::UpstreamSession.eq(named));
+            let column = grant::Column::UpstreamSession;
+            revoke = revoke.filter(column.eq(named).or(column.is_null()));
+            let column = session::Column::UpstreamSession;
+            end = end.filter(column.eq(named).or(column.is_null()));
         }
         let transaction = self.begin().await?;
+        if !use_in(&transaction, &logout.key, logout.expires_at, now).await? {
+            return Ok(None);
+        }
         let revoked = revoke.exec_with_returning(&transaction).await?;
         end.exec(&transaction).await?;
         transaction.commit().await?;
-        Ok(revoked.into_iter().map(|grant| grant.id).collect())
+        Ok(Some(revoked.into_iter().map(|grant| grant.id).collect()))
     }
 
     async fn prune_upstream_tokens(&self, now: SystemTime, batch: u64) -> Result<u64, StoreError> {

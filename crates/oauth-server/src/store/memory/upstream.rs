@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::{MemoryStore, remove};
 use crate::{
     identity::Identity,
-    store::{StoreError, UpstreamCheck, UpstreamStore, UpstreamToken},
+    store::{StoreError, UpstreamCheck, UpstreamStore, UpstreamToken, UsedAssertion},
 };
 
 #[async_trait]
@@ -61,14 +61,19 @@ impl UpstreamStore for MemoryStore {
 
     async fn revoke_upstream(
         &self,
-        source: &str,
-        subject: &str,
+        logout: &UsedAssertion,
+        (source, subject): (&str, &str),
         session: Option<&str>,
         now: SystemTime,
-    ) -> Result<Vec<String>, StoreError> {
+    ) -> Result<Option<Vec<String>>, StoreError> {
         let mut revoked = Vec::new();
         let mut tables = self.tables();
-        let named = |found: &Option<String>| session.is_none() || found.as_deref() == session;
+        if tables.one_time.get(&logout.key).is_some_and(|until| *until > now) {
+            return Ok(None);
+        }
+        tables.one_time.insert(logout.key, logout.expires_at);
+        let named =
+            |found: &Option<String>| session.is_none() || found.is_none() || found.as_deref() == session;
         tables.sessions.retain(|_, found| {
             let person = found.identity_source == source && found.identity.subject == subject;
             !(person && named(&found.upstream_session))
@@ -84,7 +89,7 @@ impl UpstreamStore for MemoryStore {
                 revoked.push(grant.id.clone());
             }
         }
-        Ok(revoked)
+        Ok(Some(revoked))
     }
 
     async fn prune_upstream_tokens(&self, now: SystemTime, batch: u64) -> Result<u64, StoreError> {
