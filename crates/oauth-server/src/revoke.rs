@@ -18,7 +18,7 @@ use crate::{
     http_layer::RequestId,
     random::Digest,
     server::Server,
-    store::Client,
+    store::{ActivityKind, Client},
 };
 
 /// `POST /revoke`
@@ -55,13 +55,18 @@ async fn try_revoke(
     let revoked = server.store.revoke_grant(&grant_id, now).await.map_err(Unavailable::from)?;
     server.revocations.insert(&grant_id, now);
     if revoked {
+        let name = client.name;
         let party = audit::Party { client: Some(client.id), ..audit::Party::default() };
         let event = Event::new(Action::TokenRevoke, Outcome::Success, Arc::new(party))
             .request_id(request_id.0.as_str())
             .reason("by_client")
-            .target(grant_id);
+            .target(grant_id.as_str());
         // It is revoked either way; a client that is told 503 asks again.
         server.record(event).map_err(Unavailable::from)?;
+        if let Some(grant) = server.store.grant(&grant_id).await.map_err(Unavailable::from)? {
+            let person = (&grant.identity).into();
+            server.note(person, ActivityKind::DisconnectedByClient, name.as_deref(), None).await;
+        }
     }
     Ok(())
 }

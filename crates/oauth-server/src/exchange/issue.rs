@@ -19,7 +19,7 @@ use crate::{
     refresh_token,
     server::Server,
     sign_in::party_of,
-    store::{Client, Grant, GrantKind, RefreshToken},
+    store::{ActivityKind, Client, Grant, GrantKind, RefreshToken},
     token::{self, AccessToken, Delegation, Subject},
 };
 
@@ -172,6 +172,10 @@ pub(super) async fn revoke(
     if revoked {
         let event = event(request_id, Action::TokenRevoke, Outcome::Success, grant);
         server.record_refusal(event.reason(reason));
+        // Otherwise the identity provider no longer vouches for the person.
+        if reason.ends_with("_replayed") {
+            server.note((&grant.identity).into(), ActivityKind::DisconnectedAfterReplay, None, None).await;
+        }
     }
     Ok(())
 }

@@ -189,7 +189,7 @@ impl Entry<'_> {
             ActivityKind::AllDisconnected => ("Disconnected everything", false),
             ActivityKind::DisconnectedByClient => ("Disconnected itself:", false),
             ActivityKind::DisconnectedAfterReplay => {
-                ("Disconnected for safety, because a credential was used twice:", true)
+                ("An application was disconnected for safety: its credential was used twice", true)
             }
             ActivityKind::TokenTaken => ("Took a token from the portal for", false),
         };

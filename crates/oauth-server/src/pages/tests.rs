@@ -317,7 +317,7 @@ async fn every_form_of_an_account_carries_its_anti_forgery_value() {
         "120 calls in a minute, at most 20 of them at once",
         "<code>vscode.dev</code>",
         "Use the tools of Quilt Platform; use the permission <code><bdi>platform:read</bdi></code>",
-        "<p class=\"line alarm\">Disconnected for safety, because a credential was used twice: <strong><bdi>Codex</bdi></strong></p>",
+        "<p class=\"line alarm\">An application was disconnected for safety: its credential was used twice <strong><bdi>Codex</bdi></strong></p>",
         "15 Jan 2027, 08:00 UTC</time> · <bdi>Firefox on Linux · 203.0.113.0/24</bdi>",
     ] {
         assert!(body.contains(shown), "{shown}: {body}");

@@ -328,6 +328,23 @@ async fn a_refused_password_is_told_to_whom_it_was_tried_on() {
     assert!(!page.body.contains("A sign-in was refused"));
 }
 
+#[tokio::test]
+async fn what_others_ended_is_told() {
+    let harness = harness().await;
+    let client = harness.client().await;
+    let mut browser = Browser::default();
+    let (given_back, _) = browser.connect(&harness, &client, "ada").await;
+    let (stolen, _) = browser.connect(&harness, &client, "ada").await;
+    harness.post_form("/revoke", &[("client_id", &client), ("token", &given_back)]).await;
+    assert_eq!(harness.refresh(&client, &stolen).await.status, StatusCode::OK);
+    harness.advance(Duration::from_mins(1));
+    assert_eq!(harness.refresh(&client, &stolen).await.error(), "invalid_grant");
+    let page = browser.page(&harness, "/account", "ada").await;
+    assert!(page.body.contains("Disconnected itself: <strong><bdi>Claude</bdi></strong>"), "{}", page.body);
+    assert!(page.body.contains("An application was disconnected for safety: its credential was used twice"));
+    assert!(page.body.contains("Nothing is connected."));
+}
+
 /// SEC-12: a client whose name is markup -> text on the account page
 #[tokio::test]
 async fn a_hostile_client_name_stays_text() {
