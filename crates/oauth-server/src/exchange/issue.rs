@@ -48,8 +48,10 @@ impl TokenRequest<'_> {
             | GrantKind::IdentityAssertion
             | GrantKind::Portal => false,
         };
-        // A client that changed what people relied on asks them again.
-        let same_client = grant.client_fingerprint == self.client.fingerprint();
+        // A client that changed what people relied on asks them again. Grants from before this was kept have none.
+        let relied_on = grant.client_fingerprint.as_ref();
+        let same_client =
+            relied_on.is_none_or(|relied_on| self.client.fingerprint().as_ref() == Some(relied_on));
         grant.revoked_at.is_none() && grant.expires_at > now && resource && source && listed && same_client
     }
 

@@ -265,12 +265,13 @@ impl Client {
         self.grant_types.contains(&grant_type)
     }
 
-    /// What a person relied on who allowed a client that a document describes: name, redirects and authentication, in
-    /// 43 characters. The client may change them at any time; it must ask again then. No other client can.
+    /// What a person relied on who allowed a client that can change itself: name, redirects and authentication, in 43
+    /// characters. When it does, by its document or by its registration token, it must ask again. What the operator
+    /// changes, people need not be asked about.
     #[must_use]
     pub fn fingerprint(&self) -> Option<String> {
         let redirects: BTreeSet<&String> = self.redirect_uris.iter().collect();
         let relied_on = serde_json::json!([self.name, redirects, self.authentication.as_str()]);
-        (self.origin == ClientOrigin::Document).then(|| Digest::of_text(&relied_on.to_string()).to_text())
+        (self.origin != ClientOrigin::Operator).then(|| Digest::of_text(&relied_on.to_string()).to_text())
     }
 }

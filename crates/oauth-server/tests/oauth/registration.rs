@@ -12,7 +12,8 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Harness, ORIGIN, REDIRECT, claims, config, redeem_params, request, static_users,
+    Answer, Browser, Harness, ORIGIN, REDIRECT, authorize_params, authorize_url, claims, config,
+    redeem_params, request, static_users,
 };
 
 const JSON: (&str, &str) = ("content-type", "application/json");
@@ -210,6 +211,34 @@ async fn a_client_reads_changes_and_deletes_its_registration() {
     for event in ["registration success changed", "registration success deleted"] {
         assert!(events.contains(&event.to_owned()), "{events:?}");
     }
+}
+
+/// SEC-39: a confidential client made public with its registration token, then a stolen refresh token or code without a secret -> 400 `invalid_grant`
+/// SEC-39: a client that changes its name between consent and sign-in -> 400 page
+#[tokio::test]
+async fn a_client_that_changed_itself_asks_again() {
+    let harness = Harness::new().await;
+    let body = json!({ "redirect_uris": [REDIRECT], "token_endpoint_auth_method": "client_secret_post" });
+    let first = Registered::new(&harness, &body).await;
+    let secret = first.answer["client_secret"].as_str().unwrap();
+    let code = harness.code(first.id()).await;
+    let form = [redeem_params(first.id(), &code), vec![("client_secret", secret)]].concat();
+    let tokens = harness.post_form("/token", &form).await.json();
+    let stolen_code = harness.code(first.id()).await;
+    let mut browser = Browser::default();
+    let consent = browser.consent_page(&harness, &authorize_url(&authorize_params(first.id()))).await;
+
+    let answer = first
+        .send(&harness, Method::PUT, &first.with(&json!({ "token_endpoint_auth_method": "none" })))
+        .await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    let refreshed = harness.refresh(first.id(), tokens["refresh_token"].as_str().unwrap()).await;
+    assert_eq!(refreshed.error(), "invalid_grant");
+    let redeemed = harness.post_form("/token", &redeem_params(first.id(), &stolen_code)).await;
+    assert_eq!(redeemed.error(), "invalid_grant");
+    let allowed = browser.submit(&harness, &consent, &[("decision", "allow")]).await;
+    assert_eq!(allowed.status, StatusCode::BAD_REQUEST, "{}", allowed.body);
+    assert_eq!(harness.tokens(first.id()).await["token_type"], "Bearer", "after asking again");
 }
 
 /// SEC-39: the registration of another client, with the own token, an access token, no token or two -> 401 `invalid_token`, for an unknown client too
