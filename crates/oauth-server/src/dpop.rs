@@ -90,21 +90,42 @@ pub(crate) fn proof(
     if !headers.contains_key(DPOP) {
         return Ok(None);
     }
+    check(server, headers, ("POST", path), None, now).map(Some)
+}
+
+/// The proof that comes with an access token bound to this key (§7.1).
+pub(crate) fn proof_with(
+    server: &Server,
+    headers: &HeaderMap,
+    call: (&str, &str),
+    (token, bound_to): (&str, KeyThumbprint),
+    now: SystemTime,
+) -> Result<DpopProof, ProofError> {
+    check(server, headers, call, Some((token, bound_to)), now)
+}
+
+fn check(
+    server: &Server,
+    headers: &HeaderMap,
+    (method, path): (&str, &str),
+    token: Option<(&str, KeyThumbprint)>,
+    now: SystemTime,
+) -> Result<DpopProof, ProofError> {
     let url = DpopUrl::parse(&server.config.url_of(path)).map_err(|_| DpopError::Url)?;
     let rules = &server.dpop;
     let nonces = if rules.is_nonce_required { NonceRule::Required } else { NonceRule::Optional };
     let call = DpopCall {
-        method: "POST",
+        method,
         url: &url,
         now,
         window: DpopWindow::default(),
         nonces: nonces(&rules.nonces),
-        access_token: None,
-        thumbprint: None,
+        access_token: token.map(|(token, _)| token),
+        thumbprint: token.map(|(_, bound_to)| bound_to),
     };
     match verify_dpop(headers.get_all(DPOP).iter().map(HeaderValue::as_bytes), &call) {
         Err(DpopError::Nonce) => Err(ProofError::Nonce(rules.nonces.current(now))),
-        checked => Ok(Some(checked?)),
+        checked => Ok(checked?),
     }
 }
 

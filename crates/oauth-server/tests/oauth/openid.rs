@@ -4,12 +4,17 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use axum::body::Body;
 use http::{Request, StatusCode, header};
+use oauth_server::Digest;
 use oidc_verify::{Algorithm, IssuerConfig, KeySet, SharedKeys, TokenVerifier};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::support::{
-    Answer, Browser, Harness, ORIGIN, PASSWORD, REDIRECT, authorize_params, authorize_url, claims,
-    form_request, part, query, redeem_params, with,
+use crate::{
+    holder::{Holder, proof_claims, with_proof},
+    support::{
+        Answer, Browser, Harness, ORIGIN, PASSWORD, REDIRECT, authorize_params, authorize_url, claims,
+        form_request, part, query, redeem_params, with,
+    },
 };
 
 /// The tokens of a sign-in with this scope and nonce.
@@ -138,7 +143,7 @@ async fn nothing_is_told_without_a_live_token_for_it() {
         (vec![], 401, "invalid_request", "Bearer"),
         (vec![good.as_str(), &good], 401, "invalid_request", "Bearer"),
         (vec!["Basic eDp5"], 401, "invalid_request", "Bearer"),
-        (vec![&dpop], 401, "invalid_request", "Bearer"),
+        (vec![&dpop], 401, "invalid_token", "Bearer error=\"invalid_token\""),
         (vec!["Bearer "], 401, "invalid_request", "Bearer"),
         (vec!["Bearer x"], 401, "invalid_token", "Bearer error=\"invalid_token\""),
         (vec![&tampered], 401, "invalid_token", "Bearer error=\"invalid_token\""),
@@ -274,4 +279,48 @@ async fn nobody_else_signs_a_person_out() {
     let page = browser.get(&harness, "/end_session").await;
     assert!(page.body.contains("Sign out?") && !page.body.contains("asks to sign you out"));
     assert_eq!(browser.get(&harness, "/account").await.status, StatusCode::OK);
+}
+
+/// SEC-30: a bound token at /userinfo as a bearer token, without a proof, with another key's, with one for another method or token, or with a used one -> 401
+#[tokio::test]
+async fn a_bound_token_needs_its_key() {
+    let harness = Harness::new().await;
+    let client = harness.client().await;
+    let params = with(authorize_params(&client), "scope", Some("openid platform"));
+    let answer = Browser::default().sign_in(&harness, &authorize_url(&params)).await;
+    let code = answer.location_param("code").unwrap();
+    let (holder, thief) = (Holder::new(), Holder::new());
+    let tokens = holder.token(&harness, "1", &redeem_params(&client, &code)).await.json();
+    let token = text(&tokens, "access_token");
+    let proof = |id: &str, method: &str, token: &str| {
+        let mut claims = proof_claims("/userinfo", id);
+        claims["htm"] = json!(method);
+        claims["ath"] = json!(Digest::of(&SecretString::from(token)).to_text());
+        claims
+    };
+    let ask = async |scheme: &str, proof: Option<String>| {
+        let mut request = Request::get("/userinfo").body(Body::empty()).unwrap();
+        request.headers_mut().insert("authorization", format!("{scheme} {token}").parse().unwrap());
+        let request = match proof {
+            Some(proof) => with_proof(request, &proof),
+            None => request,
+        };
+        harness.send(request).await
+    };
+    let good = holder.sign(&proof("a", "GET", token));
+    let refused = [
+        ("as a bearer token", ask("Bearer", Some(good.clone())).await),
+        ("no proof", ask("DPoP", None).await),
+        ("another key", ask("DPoP", Some(thief.sign(&proof("b", "GET", token)))).await),
+        ("another method", ask("DPoP", Some(holder.sign(&proof("c", "POST", token)))).await),
+        ("another token", ask("DPoP", Some(holder.sign(&proof("d", "GET", "other")))).await),
+    ];
+    for (name, answer) in refused {
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{name}: {}", answer.body);
+    }
+    let told = ask("DPoP", Some(good.clone())).await;
+    assert_eq!(told.status, StatusCode::OK, "{}", told.body);
+    assert!(told.json()["sub"].is_string());
+    let again = ask("DPoP", Some(good)).await;
+    assert_eq!((again.status, again.error().as_str()), (StatusCode::UNAUTHORIZED, "invalid_dpop_proof"));
 }
