@@ -140,8 +140,8 @@ await main({
   verifier: oauth.generateRandomCodeVerifier,
   challenge: oauth.calculatePKCECodeChallenge,
   keyPair: () => oauth.generateKeyPair('ES256'),
-  async existing(issuer, metadata) {
-    return new Client(await discover(issuer), metadata, {});
+  async existing(issuer, metadata, keys) {
+    return new Client(await discover(issuer), metadata, keys);
   },
   async registered(issuer, wanted, keys) {
     const server = await discover(issuer);

@@ -86,10 +86,10 @@ await main({
   verifier: client.randomPKCECodeVerifier,
   challenge: client.calculatePKCECodeChallenge,
   keyPair: () => client.randomDPoPKeyPair('ES256'),
-  async existing(issuer, metadata) {
+  async existing(issuer, metadata, keys) {
     const { client_id: id, token_endpoint_auth_method: method, client_secret: secret } = metadata;
-    const authentication = AUTHENTICATIONS[method](secret);
-    return new Client(await client.discovery(new URL(issuer), id, metadata, authentication, OPTIONS), {});
+    const authentication = AUTHENTICATIONS[method](secret, keys.key);
+    return new Client(await client.discovery(new URL(issuer), id, metadata, authentication, OPTIONS), keys);
   },
   async registered(issuer, wanted, keys) {
     const authentication = AUTHENTICATIONS[wanted.token_endpoint_auth_method](undefined, keys.key);

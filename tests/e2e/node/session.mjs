@@ -31,7 +31,9 @@ export class Session {
 
   /** With a client that the operator registered. */
   static async existing(library, input) {
-    return new Session(library, input, await library.existing(input.issuer, input.client));
+    const { key, ...metadata } = input.client;
+    const keys = { key: key && (await importedKey(key)) };
+    return new Session(library, input, await library.existing(input.issuer, metadata, keys));
   }
 
   /** Calls the service with a token: what it answers, or how it refuses. */
@@ -72,6 +74,13 @@ async function keyPair() {
   const { kty, crv, x, y } = await webcrypto.subtle.exportKey('jwk', publicKey);
   const kid = randomUUID();
   return { key: privateKey, kid, jwk: { kty, crv, x, y, kid, alg: 'ES256', use: 'sig' } };
+}
+
+/** The private half of a key that the operator registered. */
+async function importedKey({ pkcs8, kid }) {
+  const algorithm = { name: 'ECDSA', namedCurve: 'P-256' };
+  const bytes = Buffer.from(pkcs8, 'base64');
+  return { key: await webcrypto.subtle.importKey('pkcs8', bytes, algorithm, false, ['sign']), kid };
 }
 
 /** Tokens, with what is in the access token and without what must be kept secret. */

@@ -1,5 +1,12 @@
 //! Two certified client libraries, which judge every answer themselves and refuse what a standard forbids.
 
+use std::{fs, path::Path};
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::{
+    Engine as _,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use e2e::{Options, System, merge, node_script};
 use quickstart::scenario::PEOPLE;
 use serde_json::{Value, json};
@@ -156,20 +163,35 @@ fn a_person_lets_a_device_in_and_another_not() {
 /// Registers a client as an operator does, and gives its metadata.
 fn operators_client(system: &System, method: &str, more: &[&str]) -> Value {
     let start = ["client", "add", "--json", "--authentication", method, "--grant-type", "client_credentials"];
-    let output = system.connect_server(&[&start, more].concat());
+    let key = (method == "private_key_jwt").then(|| key_pair(&system.file("client-jwks.json")));
+    let jwks = system.file("client-jwks.json").display().to_string();
+    let keys: &[&str] = if key.is_some() { &["--jwks", &jwks] } else { &[] };
+    let output = system.connect_server(&[&start, more, keys].concat());
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{method}: {words}");
     let added: Value = serde_json::from_slice(&output.stdout).unwrap();
     json!({
         "client_id": added["id"], "client_secret": added["client_secret"], "token_endpoint_auth_method": method,
+        "key": key,
     })
+}
+
+/// A key to authenticate with: the public half into a file, the private half for the library.
+fn key_pair(file: &Path) -> Value {
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    // An uncompressed point: 04, x, y.
+    let [x, y] = [1..33, 33..65].map(|part| BASE64_URL_SAFE_NO_PAD.encode(&key.public_key().as_ref()[part]));
+    let public =
+        json!({ "kty": "EC", "crv": "P-256", "kid": "1", "alg": "ES256", "use": "sig", "x": x, "y": y });
+    fs::write(file, json!({ "keys": [public] }).to_string()).unwrap();
+    json!({ "kid": "1", "pkcs8": BASE64_STANDARD.encode(key.to_pkcs8v1().unwrap().as_ref()) })
 }
 
 /// SEC-19, SEC-23: a client that acts for itself asks for another resource or for more scope -> `invalid_target`, `invalid_scope`
 #[test]
 fn clients_of_the_operator_act_for_themselves() {
     let system = System::start(Options::default());
-    for method in ["client_secret_basic", "client_secret_post"] {
+    for method in ["client_secret_basic", "client_secret_post", "private_key_jwt"] {
         let client = operators_client(
             &system,
             method,
