@@ -1,10 +1,15 @@
 //! Ports to listen on, chosen before anybody listens.
 
 use std::{
+    env,
+    fs::{self, File},
     io,
     net::{Ipv4Addr, TcpListener},
     process,
-    sync::atomic::{AtomicU16, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
 };
 
 /// The ports to choose from. They are below those that systems give to outgoing connections, which would otherwise take
@@ -17,17 +22,26 @@ const EACH: u16 = 20;
 
 static TRIED: AtomicU16 = AtomicU16::new(0);
 
-/// A loopback port that nobody listens on. Processes that run at the same time start at different ones.
+/// The ports of this process: who holds the lock of a port's file holds the port, until the process ends.
+static HELD: Mutex<Vec<File>> = Mutex::new(Vec::new());
+
+/// A loopback port that nobody listens on and that no other process of this machine is given meanwhile.
 ///
 /// # Errors
-/// When there is none.
+/// When there is none, or the temporary directory cannot be written.
 pub fn free_port() -> io::Result<u16> {
+    let directory = env::temp_dir().join("connect-server-ports");
+    fs::create_dir_all(&directory)?;
     let slots = u32::from(COUNT / EACH);
     let slot = u16::try_from(process::id() % slots).unwrap_or_default();
     for _ in 0..COUNT {
         let offset = (slot * EACH + TRIED.fetch_add(1, Ordering::Relaxed) % COUNT) % COUNT;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, FIRST + offset)).is_ok() {
-            return Ok(FIRST + offset);
+        let port = FIRST + offset;
+        // A file that cannot be opened is somebody else's.
+        let Ok(file) = File::create(directory.join(port.to_string())) else { continue };
+        if file.try_lock().is_ok() && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            HELD.lock().unwrap_or_else(PoisonError::into_inner).push(file);
+            return Ok(port);
         }
     }
     Err(io::Error::new(io::ErrorKind::AddrInUse, "every port from 20000 to 29999 is taken"))
